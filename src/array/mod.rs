@@ -1,0 +1,1 @@
+//! Members to one array: identify, freshness, trust.

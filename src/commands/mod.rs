@@ -1,0 +1,1 @@
+//! What each verb does, as a function of an options struct; no clap, no printing.

@@ -1,0 +1,3 @@
+//! Bytes to types and back, bit-exact; no I/O.
+
+pub mod bitmap_super;

@@ -1,0 +1,1 @@
+//! How results are shown: mdadm-style text, JSON, plain explanations.
