@@ -1,6 +1,9 @@
 //! The bitmap superblock as it lies on disk.
 
-use binrw::binrw;
+use super::coverage::Coverage;
+use crate::units::{SECTOR_BYTES, Sectors};
+use binrw::{BinRead, BinWrite, binrw};
+use std::io::Cursor;
 
 /// The 256 bytes of a bitmap superblock, as read: nothing is checked, nothing is lost.
 ///
@@ -78,4 +81,140 @@ pub mod state {
     pub const SHUTDOWN: u32 = 0x40;
     /// Version 3: bits in the host's own order.
     pub const HOSTENDIAN: u32 = 0x8000;
+}
+
+/// Offset of the first bitmap byte after the start of the superblock, versions 3 to 5
+/// (reference/kernel.md 1.3).
+pub const BITS_OFFSET: u64 = 256;
+
+/// Offset of the first state byte after the start of the superblock, version 6
+/// (reference/kernel.md 1.3).
+pub const STATES_OFFSET: u64 = 1024;
+
+/// Fewer than 256 bytes were given for a bitmap superblock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a bitmap superblock has 256 bytes, only {found} were found")]
+pub struct SuperTooShort {
+    /// How many bytes there were.
+    pub found: usize,
+}
+
+impl RawBitmapSuper {
+    /// Decodes the first 256 bytes of `bytes`; any content is accepted.
+    ///
+    /// # Errors
+    /// [`SuperTooShort`] when there are fewer than 256 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, SuperTooShort> {
+        let short = SuperTooShort { found: bytes.len() };
+        let bytes = bytes.get(..BITMAP_SUPER_BYTES).ok_or(short)?;
+        Self::read(&mut Cursor::new(bytes)).map_err(|_| short)
+    }
+
+    /// Encodes all 256 bytes: exactly those that were decoded when no field was changed.
+    pub fn to_bytes(&self) -> [u8; BITMAP_SUPER_BYTES] {
+        let mut bytes = [0; BITMAP_SUPER_BYTES];
+        // Writing fixed-size fields into a buffer of their total size cannot fail; should it ever,
+        // the zeros left behind carry no magic and no one takes them for a bitmap.
+        let _ = self.write(&mut Cursor::new(bytes.as_mut_slice()));
+        bytes
+    }
+
+    /// True when the superblock has the magic number of a bitmap.
+    pub fn has_magic(&self) -> bool {
+        self.magic == BITMAP_MAGIC
+    }
+
+    /// True for version 6, one byte a chunk.
+    pub fn is_lockless(&self) -> bool {
+        self.version == 6
+    }
+
+    /// True when all bits of `mask` (see [`state`]) are set.
+    pub fn has_state(&self, mask: u32) -> bool {
+        self.state & mask == mask
+    }
+
+    /// True when the kernel is asked to initialise this (version 6) bitmap: chunk size, daemon
+    /// sleep and every state byte on disk are then meaningless (reference/kernel.md 6.3).
+    pub fn is_first_use(&self) -> bool {
+        self.is_lockless() && self.has_state(state::FIRST_USE)
+    }
+
+    /// The chunk size in bytes, whatever the unit of the field: version 6 stores sectors.
+    /// `None` while the kernel has still to choose it. Unchecked: may be 0 or odd.
+    pub fn chunk_bytes(&self) -> Option<u64> {
+        match (self.is_lockless(), self.is_first_use()) {
+            (_, true) => None,
+            (true, false) => Some(u64::from(self.chunksize) * SECTOR_BYTES),
+            (false, false) => Some(u64::from(self.chunksize)),
+        }
+    }
+
+    /// Sectors covered, as the field says.
+    pub fn sync_size(&self) -> Sectors {
+        Sectors(self.sync_size_sectors)
+    }
+
+    /// What the bitmap counts, from its own fields; `None` when it has no usable chunk size.
+    pub fn coverage(&self) -> Option<Coverage> {
+        Coverage::new(self.sync_size(), self.chunk_bytes()?)
+    }
+
+    /// The cluster name up to its first NUL; bytes that are not UTF-8 are shown as U+FFFD.
+    pub fn cluster_name_text(&self) -> String {
+        let name = self.cluster_name.split(|&byte| byte == 0).next();
+        String::from_utf8_lossy(name.unwrap_or_default()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_256_bytes_survive_decoding(bytes in proptest::collection::vec(any::<u8>(), 256..300)) {
+            let raw = RawBitmapSuper::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(&raw.to_bytes()[..], &bytes[..256]);
+        }
+
+        #[test]
+        fn fewer_bytes_are_refused(len in 0usize..256) {
+            prop_assert_eq!(RawBitmapSuper::from_bytes(&vec![0; len]), Err(SuperTooShort { found: len }));
+        }
+    }
+
+    #[test]
+    fn every_field_lies_at_its_documented_offset() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let raw = RawBitmapSuper::from_bytes(&bytes).unwrap();
+        let word = |at: u32| 0x0302_0100 + at * 0x0101_0101;
+        assert_eq!(raw.magic, word(0));
+        assert_eq!(raw.version, word(4));
+        assert_eq!(raw.uuid[0], 8);
+        assert_eq!(raw.events as u32, word(24));
+        assert_eq!(raw.events_cleared as u32, word(32));
+        assert_eq!(raw.sync_size_sectors as u32, word(40));
+        assert_eq!(raw.state, word(48));
+        assert_eq!(raw.chunksize, word(52));
+        assert_eq!(raw.daemon_sleep_seconds, word(56));
+        assert_eq!(raw.write_behind, word(60));
+        assert_eq!(raw.sectors_reserved, word(64));
+        assert_eq!(raw.nodes, word(68));
+        assert_eq!(raw.cluster_name[0], 72);
+        assert_eq!(raw.pad[0], 136);
+    }
+
+    #[test]
+    fn version_6_counts_chunks_in_sectors_once_initialised() {
+        let mut raw = RawBitmapSuper::from_bytes(&[0; 256]).unwrap();
+        raw.version = 6;
+        raw.chunksize = 128;
+        assert_eq!(raw.chunk_bytes(), Some(65536));
+        raw.state = state::FIRST_USE;
+        assert_eq!(raw.chunk_bytes(), None);
+        raw.version = 4;
+        assert_eq!(raw.chunk_bytes(), Some(128));
+    }
 }

@@ -1,3 +1,6 @@
 //! Bytes to types and back, bit-exact; no I/O.
 
+pub mod bit_array;
 pub mod bitmap_super;
+pub mod coverage;
+pub mod popcount;

@@ -1,0 +1,77 @@
+//! Counting and scanning bytes as fast as memory delivers them.
+//!
+//! Plain loops that the compiler turns into vector code, once for each instruction set named;
+//! `multiversion` picks the widest one that the processor has at the first call.
+
+use multiversion::multiversion;
+
+/// Bytes a step of the scans: wide enough for two 512-bit registers.
+const STEP: usize = 128;
+
+/// Number of one bits in `bytes`.
+#[multiversion(targets(
+    "x86_64+avx512f+avx512bw+avx512vl+avx512vpopcntdq+popcnt",
+    "x86_64+avx2+popcnt",
+    "x86_64+popcnt",
+    "aarch64+neon",
+))]
+pub fn count_ones(bytes: &[u8]) -> u64 {
+    // Independent sums, so that additions do not wait for one another.
+    let mut lanes = [0u64; STEP / 8];
+    let (steps, rest) = bytes.as_chunks::<STEP>();
+    for step in steps {
+        for (lane, word) in lanes.iter_mut().zip(step.as_chunks::<8>().0) {
+            *lane += u64::from(u64::from_ne_bytes(*word).count_ones());
+        }
+    }
+    let whole: u64 = lanes.iter().sum();
+    let tail: u64 = rest.iter().map(|byte| u64::from(byte.count_ones())).sum();
+    whole + tail
+}
+
+/// Number of leading bytes that equal `value`, in whole steps of 128 bytes and then exactly.
+pub fn leading_equal(bytes: &[u8], value: u8) -> usize {
+    let whole = equal_steps(bytes, value) * STEP;
+    let rest = bytes.get(whole..).unwrap_or_default();
+    whole + rest.iter().take_while(|&&byte| byte == value).count()
+}
+
+/// Number of leading 128-byte steps that hold `value` alone.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon",))]
+fn equal_steps(bytes: &[u8], value: u8) -> usize {
+    let pattern = u64::from_ne_bytes([value; 8]);
+    let mut count = 0;
+    for step in bytes.as_chunks::<STEP>().0 {
+        let mut difference = 0;
+        for word in step.as_chunks::<8>().0 {
+            difference |= u64::from_ne_bytes(*word) ^ pattern;
+        }
+        if difference != 0 {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_like_a_naive_loop(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
+            let naive: u64 = bytes.iter().map(|b| (0..8).filter(|i| b >> i & 1 == 1).count() as u64).sum();
+            prop_assert_eq!(count_ones(&bytes), naive);
+        }
+
+        #[test]
+        fn finds_the_first_other_byte(len in 0usize..700, at in 0usize..700, value: u8, other: u8) {
+            let mut bytes = vec![value; len];
+            if let Some(byte) = bytes.get_mut(at) { *byte = other; }
+            let naive = bytes.iter().position(|&b| b != value).unwrap_or(len);
+            prop_assert_eq!(leading_equal(&bytes, value), naive);
+        }
+    }
+}
