@@ -58,6 +58,14 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The path is neither a regular file nor a block device, or cannot be read past the cache.
+    #[error("{device}: {reason}")]
+    Unsuitable {
+        /// Path or name of the store.
+        device: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
     /// The store is held by something else.
     #[error("{device}: is in use{}", holder.as_deref().map(|h| format!(" by {h}")).unwrap_or_default())]
     Busy {
@@ -68,12 +76,37 @@ pub enum StoreError {
     },
 }
 
+/// The end of a range of `len` bytes at `start`, when it lies inside the store.
+///
+/// # Errors
+/// [`StoreError::PastEnd`], also when the sum does not fit 64 bits.
+pub fn check_range(
+    store: &(impl Store + ?Sized),
+    start: Bytes,
+    len: usize,
+) -> Result<u64, StoreError> {
+    let past_end = |end| StoreError::PastEnd {
+        device: store.name().to_owned(),
+        start: start.0,
+        end,
+        len: store.len().0,
+    };
+    let end = u64::try_from(len)
+        .ok()
+        .and_then(|len| start.0.checked_add(len))
+        .ok_or_else(|| past_end(u64::MAX))?;
+    if end > store.len().0 {
+        return Err(past_end(end));
+    }
+    Ok(end)
+}
+
 /// Storage of fixed length, addressed in bytes.
 ///
 /// Reads and writes are exact: either the whole range was transferred, or an error says which
 /// bytes were not. Any alignment is accepted; implementations that need aligned requests align
 /// them, a partial sector written being read, changed and written back.
-pub trait Store {
+pub trait Store: Send + Sync {
     /// Path or name, for messages.
     fn name(&self) -> &str;
 
@@ -110,3 +143,33 @@ pub trait Store {
     /// [`StoreError::Flush`].
     fn flush(&self) -> Result<(), StoreError>;
 }
+
+macro_rules! forward_store {
+    ($($pointer:ty),*) => {$(
+        impl<S: Store + ?Sized> Store for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+            fn len(&self) -> Bytes {
+                (**self).len()
+            }
+            fn logical_block_bytes(&self) -> u32 {
+                (**self).logical_block_bytes()
+            }
+            fn physical_block_bytes(&self) -> u32 {
+                (**self).physical_block_bytes()
+            }
+            fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
+                (**self).read_at(start, buffer)
+            }
+            fn write_at(&self, start: Bytes, data: &[u8]) -> Result<(), StoreError> {
+                (**self).write_at(start, data)
+            }
+            fn flush(&self) -> Result<(), StoreError> {
+                (**self).flush()
+            }
+        }
+    )*};
+}
+
+forward_store!(&S, Box<S>, std::sync::Arc<S>);
