@@ -4,5 +4,6 @@ pub mod bit_array;
 pub mod bitmap_super;
 pub mod coverage;
 pub mod level;
+pub mod lockless;
 pub mod popcount;
 pub mod uuid_text;
