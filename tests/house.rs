@@ -1,0 +1,367 @@
+//! The rules of the source tree (docs/architecture.md), held by reading the sources.
+//!
+//! Each rule is a plain function over text, and has a test that it can find what it forbids.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms from the top down: a room uses only rooms to its right. design.md 3.
+const ROOMS: &[&str] = &[
+    "cli", "report", "commands", "resync", "check", "change", "array", "intent", "bitmap",
+    "kernel", "device", "format", "units",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below `folder` whose name ends in `.rs`, with their text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{folder}: no sources found");
+    found
+}
+
+/// The text with comments and the insides of string literals blanked, line structure kept.
+fn code_only(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = String::with_capacity(text.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let rest = &text[i..];
+        let previous_is_word =
+            i > 0 && (bytes[i - 1].is_ascii_alphanumeric() || bytes[i - 1] == b'_');
+        let skipped = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if !previous_is_word && (rest.starts_with("r\"") || rest.starts_with("r#")) {
+            raw_string_length(rest)
+        } else if rest.starts_with('"') {
+            string_length(rest)
+        } else if rest.starts_with("'\"'") {
+            3
+        } else if rest.starts_with("'\\\"'")
+            || rest.starts_with("'\\\\'")
+            || rest.starts_with("'\\''")
+        {
+            4
+        } else {
+            0
+        };
+        if skipped == 0 {
+            let character = rest.chars().next().unwrap();
+            out.push(character);
+            i += character.len_utf8();
+        } else {
+            out.extend(rest[..skipped].chars().filter(|c| *c == '\n'));
+            out.push(' ');
+            i += skipped;
+        }
+    }
+    out
+}
+
+fn string_length(rest: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in rest.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    rest.len()
+}
+
+fn raw_string_length(rest: &str) -> usize {
+    let hashes = rest[1..].bytes().take_while(|b| *b == b'#').count();
+    if rest.as_bytes().get(1 + hashes) != Some(&b'"') {
+        return 0; // r#keyword
+    }
+    let end = format!("\"{}", "#".repeat(hashes));
+    rest[2 + hashes..]
+        .find(&end)
+        .map_or(rest.len(), |at| 2 + hashes + at + end.len())
+}
+
+/// The room that a source file belongs to; `None` for lib.rs and main.rs.
+fn room_of(path: &Path) -> Option<String> {
+    let inside = path.strip_prefix("src").ok()?;
+    let first = inside.iter().next()?.to_str()?;
+    let name = first.strip_suffix(".rs").unwrap_or(first);
+    (!matches!(name, "lib" | "main")).then(|| name.to_owned())
+}
+
+/// Rooms named through `crate::` in a piece of code, `use crate::{a, b}` included.
+fn rooms_used(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            for character in group.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => {
+                        used.insert(std::mem::take(&mut word));
+                        break;
+                    }
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        used.insert(std::mem::take(&mut word));
+                    }
+                    ':' if depth == 0 => {
+                        used.insert(std::mem::take(&mut word));
+                        depth += 1000; // the rest of this path is not a room
+                    }
+                    c if depth == 0 && (c.is_alphanumeric() || c == '_') => word.push(c),
+                    _ => {}
+                }
+                if depth >= 1000 && character == ',' {
+                    depth -= 1000;
+                }
+            }
+        } else {
+            used.insert(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
+        }
+    }
+    used.retain(|name| ROOMS.contains(&name.as_str()));
+    used
+}
+
+fn level(room: &str) -> usize {
+    ROOMS.iter().position(|r| *r == room).unwrap_or_else(|| {
+        panic!("src/{room} is not a room of design.md 3; add it to ROOMS in its place")
+    })
+}
+
+/// What a room may not use, as `user -> used` lines.
+fn upward_uses(path: &Path, text: &str) -> Vec<String> {
+    let Some(room) = room_of(path) else {
+        return Vec::new();
+    };
+    rooms_used(&code_only(text))
+        .into_iter()
+        .filter(|used| level(used) < level(&room))
+        .map(|used| format!("{}: {room} uses {used}, which is above it", path.display()))
+        .collect()
+}
+
+/// Line numbers (from 1) of `unsafe` in code.
+fn unsafe_lines(text: &str) -> Vec<usize> {
+    numbered_lines_with_word(&code_only(text), "unsafe")
+}
+
+fn numbered_lines_with_word(code: &str, word: &str) -> Vec<usize> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.lines()
+        .enumerate()
+        .filter(|(_, line)| {
+            line.match_indices(word).any(|(at, _)| {
+                !line[..at].chars().next_back().is_some_and(is_word)
+                    && !line[at + word.len()..].chars().next().is_some_and(is_word)
+            })
+        })
+        .map(|(number, _)| number + 1)
+        .collect()
+}
+
+/// True when the `unsafe` on `line` has a `SAFETY:` comment on it or just above it.
+fn has_reason(text: &str, line: usize) -> bool {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines[line - 1].contains("SAFETY:") {
+        return true;
+    }
+    // Upwards over the comment, attributes and the head of the statement.
+    lines[..line - 1]
+        .iter()
+        .rev()
+        .take(12)
+        .any(|l| l.contains("SAFETY:"))
+}
+
+#[test]
+fn rooms_use_only_rooms_below() {
+    let wrong: Vec<String> = sources("src")
+        .iter()
+        .flat_map(|(path, text)| upward_uses(path, text))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_only_in_device_and_kernel_with_a_reason() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        for line in unsafe_lines(&text) {
+            let room = room_of(&path).unwrap_or_default();
+            if room != "device" && room != "kernel" {
+                wrong.push(format!(
+                    "{}:{line}: unsafe outside device and kernel",
+                    path.display()
+                ));
+            } else if !has_reason(&text, line) {
+                wrong.push(format!(
+                    "{}:{line}: unsafe without a SAFETY: comment",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_to_be_done() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let code = code_only(&text);
+        for forbidden in ["todo!", "unimplemented!", "dbg!"] {
+            if code.contains(forbidden) {
+                wrong.push(format!("{}: {forbidden}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What each room must not touch: (rooms, pieces of code, why).
+const KEPT_OUT: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["format", "units"],
+        &["std::fs", "std::process", "rustix::", "nix::"],
+        "format is bytes to types and back, without input or output",
+    ),
+    (
+        &[
+            "report", "commands", "resync", "check", "change", "array", "intent", "bitmap",
+            "kernel", "device", "format", "units",
+        ],
+        &["clap::"],
+        "the command line is known to cli alone",
+    ),
+    (
+        &[
+            "commands", "resync", "check", "change", "array", "intent", "bitmap", "kernel",
+            "device", "format", "units",
+        ],
+        &["println!", "eprintln!", "print!("],
+        "only cli and report print",
+    ),
+    (
+        &[
+            "report", "commands", "resync", "check", "change", "array", "intent", "bitmap",
+            "kernel", "device", "format", "units",
+        ],
+        &["process::exit"],
+        "only cli and main decide how the program ends",
+    ),
+];
+
+#[test]
+fn rooms_keep_to_their_work() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let Some(room) = room_of(&path) else { continue };
+        // Test modules may use what they like; by custom they end a file.
+        let code = code_only(&text);
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        if path.file_name().is_some_and(|n| n == "tests.rs") {
+            continue;
+        }
+        for (rooms, pieces, why) in KEPT_OUT {
+            for piece in pieces
+                .iter()
+                .filter(|p| rooms.contains(&room.as_str()) && code.contains(**p))
+            {
+                wrong.push(format!("{}: {piece}: {why}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Files that are images or recorded outputs are no one's work unless a script can make them anew.
+#[test]
+fn every_fixture_folder_says_how_it_was_made() {
+    let mut folders = 0;
+    for entry in fs::read_dir(root().join("fixtures")).unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        folders += 1;
+        let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_else(|e| {
+            panic!(
+                "{}/README.md: {e}: a fixture says why it is here and which script made it",
+                folder.display()
+            )
+        });
+        let scripts: Vec<&str> = readme
+            .split(|c: char| c.is_whitespace() || "`()\"'".contains(c))
+            .map(|word| word.trim_end_matches(['.', ',', ':', ';']))
+            .filter(|word| {
+                ["fixtures/", "tests/", "examples/"]
+                    .iter()
+                    .any(|p| word.starts_with(p))
+            })
+            .filter(|word| root().join(word).is_file())
+            .collect();
+        assert!(
+            !scripts.is_empty(),
+            "{}/README.md names no script that exists",
+            folder.display()
+        );
+    }
+    assert!(folders > 0, "fixtures/ is empty");
+}
+
+#[test]
+fn the_scanner_finds_what_it_forbids() {
+    let upward =
+        "use crate::{device::Store, cli::{a, b}, units::Bytes};\nfn f() { crate::report::text(); }";
+    let found = upward_uses(Path::new("src/array/x.rs"), upward);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        upward_uses(
+            Path::new("src/array/x.rs"),
+            "// crate::cli\nlet s = \"crate::cli\";"
+        )
+        .is_empty()
+    );
+    assert!(
+        upward_uses(
+            Path::new("src/array.rs"),
+            "use crate::array::x; use crate::units;"
+        )
+        .is_empty()
+    );
+
+    let code = "// unsafe\nlet a = \"unsafe\";\nlet b = r#\"unsafe\"#;\nunsafe { f() }\nlet unsafe_count = '\"';\n";
+    assert_eq!(unsafe_lines(code), [4]);
+    assert!(!has_reason(code, 4));
+    assert!(has_reason("// SAFETY: f is sound\nunsafe { f() }", 2));
+}
