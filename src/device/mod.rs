@@ -2,13 +2,16 @@
 
 pub mod aligned;
 pub mod direct;
+pub mod extents;
 pub mod filesystem;
 pub mod memory;
+pub mod new_file;
 pub mod slice;
 pub mod store;
 
 pub use aligned::AlignedBuffer;
 pub use direct::{DirectStore, OpenMode};
 pub use memory::MemoryStore;
+pub use new_file::{NewFile, NewFileError, Replace};
 pub use slice::SliceStore;
 pub use store::{Store, StoreError};
