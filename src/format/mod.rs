@@ -5,5 +5,6 @@ pub mod bitmap_super;
 pub mod coverage;
 pub mod level;
 pub mod lockless;
+pub mod placement;
 pub mod popcount;
 pub mod uuid_text;
