@@ -2,16 +2,15 @@
 
 use super::ChunkSize;
 use crate::format::bitmap_super::BITMAP_SUPER_BYTES;
-use crate::units::{Bytes, SECTOR_BYTES, Sectors};
+use crate::format::coverage::Coverage;
+use crate::units::{Bytes, Sectors};
 
 /// Sectors of the 4 KiB block in which md counts bitmap space.
 pub const BLOCK_SECTORS: u64 = 8;
 
 /// Chunks, hence bits, of a bitmap: the last chunk may be partial.
 pub fn bits(sync_size: Sectors, chunk: ChunkSize) -> u64 {
-    // A chunk is at least 512 bytes, so the quotient is at most the number of sectors.
-    let sectors_a_chunk = chunk.bytes() / SECTOR_BYTES;
-    sync_size.0.div_ceil(sectors_a_chunk.max(1))
+    Coverage::new(sync_size, chunk.bytes()).map_or(0, Coverage::chunks)
 }
 
 /// Bytes of superblock and bits, to the byte: the length of a bitmap file.

@@ -5,7 +5,6 @@ use super::v1::{Kind, Minor};
 use super::worked_examples::{created, example_a};
 use super::{ChunkSize, area, chunk, clustered, v090};
 use crate::units::{Events, Sectors};
-use binrw::BinWrite;
 use sha2::{Digest, Sha256};
 
 const UUID: [u8; 16] = [
@@ -32,10 +31,8 @@ fn plain(uuid: [u8; 16], sync_size: Sectors, chunk: ChunkSize, delay_seconds: u3
 }
 
 fn bytes(bitmap: &NewBitmap, fill: Fill, length: u64) -> Vec<u8> {
-    let mut superblock = std::io::Cursor::new([0; 256]);
-    bitmap.superblock().write(&mut superblock).unwrap();
     let mut whole = vec![0; length as usize];
-    piece(&superblock.into_inner(), fill, 0, &mut whole);
+    piece(&bitmap.superblock().to_bytes(), fill, 0, &mut whole);
     whole
 }
 
