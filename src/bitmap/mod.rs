@@ -1,1 +1,23 @@
-//! One bitmap on a store: open, stream, count, runs, set and clear; the same view for bits and for lockless bytes.
+//! One bitmap on a store: locate, stream, count, runs, set and clear; bits and state bytes alike.
+//!
+//! Everything is read in windows of [`WINDOW`] bytes, so memory does not grow with the bitmap.
+//! Chunks whose bits lie past the end of the store are dirty and are reported as missing; a read
+//! error is an error that names the bytes, never a count.
+
+mod edit;
+mod encoding;
+mod error;
+mod runs;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod view;
+mod window;
+
+pub use edit::{Edited, Mark};
+pub use encoding::Encoding;
+pub use error::BitmapError;
+pub use runs::Runs;
+pub use slots::MAX_SLOTS;
+pub use view::{Bitmap, Counts};
+pub use window::WINDOW;
