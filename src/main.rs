@@ -1,5 +1,5 @@
 //! Parse, run, exit status; nothing else.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
+    std::process::ExitCode::from(mdbitmap::cli::run(std::env::args_os()))
 }

@@ -1,3 +1,177 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
-pub mod size;
+pub mod examine;
+pub mod spelling;
+pub mod streams;
+
+use crate::commands::Status;
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command};
+use std::ffi::OsString;
+
+pub use streams::Streams;
+
+/// Exit status of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+/// A verb: where it stands in the help, how its arguments look, what it does.
+pub struct Verb {
+    /// Heading in `--help`.
+    pub group: Group,
+    /// The definition of its arguments.
+    pub command: fn() -> Command,
+    /// Runs it; an error is a mistake in the arguments that their definition could not express.
+    pub run: fn(&ArgMatches, &mut Streams<'_>) -> Result<Status, UsageError>,
+}
+
+/// The headings that verbs are grouped under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Shows, changes nothing.
+    Look,
+    /// Writes bitmaps.
+    MakeAndChange,
+}
+
+impl Group {
+    /// All headings, in the order of the help.
+    const ALL: [Group; 2] = [Group::Look, Group::MakeAndChange];
+
+    /// The heading in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Look => "Look",
+            Group::MakeAndChange => "Make and change",
+        }
+    }
+}
+
+/// Every verb, in the order of the help.
+pub const VERBS: &[Verb] = &[Verb {
+    group: Group::Look,
+    command: examine::command,
+    run: examine::run,
+}];
+
+/// A mistake in the arguments; the message says what is expected instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// The whole command line, from which help, manual pages and completions are made too.
+pub fn command() -> Command {
+    Command::new("mdbitmap")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Reads and makes the write-intent bitmaps of Linux md arrays (RAID)")
+        .long_about(
+            "Reads and makes the write-intent bitmaps of Linux md arrays (RAID).\n\n\
+             Works on member disks, partitions, images of members, bitmap files and bare bitmap devices, \
+             for every bitmap version (3, 4, 5 clustered, 6 lockless). Nothing is written unless the verb says so.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .override_usage("mdbitmap VERB [OPTIONS] DEVICE...")
+        .help_template("{about-with-newline}\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}\n")
+        .after_help(verb_list())
+        .subcommands(VERBS.iter().map(|verb| (verb.command)()))
+}
+
+/// The verbs under their headings, and the spelling taken over from mdadm.
+fn verb_list() -> String {
+    let mut text = String::new();
+    for group in Group::ALL {
+        let verbs: Vec<Command> = VERBS
+            .iter()
+            .filter(|verb| verb.group == group)
+            .map(|verb| (verb.command)())
+            .collect();
+        if verbs.is_empty() {
+            continue;
+        }
+        text.push_str(group.title());
+        text.push_str(":\n");
+        for verb in verbs {
+            let about = verb
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            text.push_str(&format!("  {:<10} {about}\n", verb.get_name()));
+        }
+        text.push('\n');
+    }
+    text.push_str("As in mdadm:\n  -X, --examine-bitmap DEVICE...   the same as examine");
+    text
+}
+
+/// Parses and runs a command line; the exit status of the process.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let mut streams = Streams::of_process();
+    let status = run_with(args.into_iter().collect(), &mut streams);
+    streams.finish(status)
+}
+
+fn run_with(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
+    let spelled = match spelling::translate(args) {
+        Ok(spelled) => spelled,
+        Err(error) => return usage(&error, streams),
+    };
+    let matches = match command().try_get_matches_from(spelled.args) {
+        Ok(matches) => matches,
+        Err(error) => return clap_error(&error, streams),
+    };
+    let Some((name, arguments)) = matches.subcommand() else {
+        return usage(&UsageError("a verb is required".to_owned()), streams);
+    };
+    let Some(verb) = VERBS
+        .iter()
+        .find(|verb| (verb.command)().get_name() == name)
+    else {
+        return usage(&UsageError(format!("no such verb: {name}")), streams);
+    };
+    match (verb.run)(arguments, streams) {
+        Ok(status) if spelled.mdadm => status.mdadm_code(),
+        Ok(status) => status.code(),
+        Err(error) => usage(&error, streams),
+    }
+}
+
+fn usage(error: &UsageError, streams: &mut Streams<'_>) -> u8 {
+    streams.complain(&error.0);
+    streams.complain("see mdbitmap --help");
+    USAGE
+}
+
+/// Help and version go to standard output and are no errors; everything else is a usage error.
+fn clap_error(error: &clap::Error, streams: &mut Streams<'_>) -> u8 {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let written = streams.out().write_all(text.as_bytes());
+            streams.note_write(written);
+            0
+        }
+        _ => {
+            streams.complain_raw(&text);
+            USAGE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn definitions_are_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_verb_under_its_heading() {
+        let help = command().render_help().to_string();
+        let look = help.find("Look:").expect("heading");
+        assert!(help[look..].contains("  examine "), "{help}");
+        assert!(help.contains("-X, --examine-bitmap"), "{help}");
+    }
+}

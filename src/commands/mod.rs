@@ -1,1 +1,6 @@
 //! What each verb does, as a function of an options struct; no clap, no printing.
+
+pub mod examine;
+pub mod status;
+
+pub use status::Status;

@@ -1,0 +1,36 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_mdbitmap_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_mdbitmap_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_mdbitmap_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_mdbitmap_using_subcommand
+    set -l cmd (__fish_mdbitmap_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s V -l version -d 'Print version'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Shows bitmaps: superblock, chunks, how many of them are dirty'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
+be64\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s b -l brief -d 'Superblocks only; no bit is read'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l json -d 'One JSON object for all devices'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -1,0 +1,203 @@
+//! The parts of the manual pages that no command definition holds, as roff.
+
+/// Sections of mdbitmap(8) behind the options.
+pub const MAIN: &[&str] = &[BITMAP, LIMITS, EXIT_STATUS, MAIN_EXAMPLES, MAIN_SEE_ALSO];
+
+/// Sections of the page of a verb behind its options.
+pub fn of_verb(name: &str) -> Vec<&'static str> {
+    match name {
+        "examine" => vec![
+            OUTPUT,
+            TRUST,
+            EXIT_STATUS,
+            DIFFERENCES,
+            EXAMINE_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
+        "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
+        _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
+    }
+}
+
+const BITMAP: &str = r#".SH "WHAT A BITMAP IS"
+An md array with redundancy keeps a write-intent bitmap: before a write reaches the members, the chunk that it
+falls in is marked on disk. After a crash only marked chunks have to be made equal again, and a member that was
+away for a while only has to be given the chunks that were marked meanwhile.
+.PP
+The bitmap lies beside the md superblock of every member (internal), in a file (kernels before 6.18), or, on LVM
+RAID volumes, on the metadata device of each leg.
+"#;
+
+const LIMITS: &str = r#".SH "WHAT A BITMAP DOES NOT DO"
+A clear bit is a statement about writes that md saw. It says nothing about:
+.IP \(bu 2
+what was written to a member behind md's back (mounted alone, restored from an image, changed by a boot loader);
+.IP \(bu 2
+blocks that decayed, or that a drive lost although it had acknowledged them;
+.IP \(bu 2
+the content of a file system: equal members can hold equally damaged data;
+.IP \(bu 2
+the write hole of RAID 4, 5 and 6: a degraded array that stopped uncleanly can have parity that fits no data, and
+no bitmap tells where.
+.PP
+A bitmap is no backup, and it does not replace a regular check of the array (see
+.BR md (4),
+sync_action).
+"#;
+
+const EXIT_STATUS: &str = r#".SH "EXIT STATUS"
+.TP
+.B 0
+Done, nothing wrong.
+.TP
+.B 1
+Failed, or something is wrong with what was looked at.
+.TP
+.B 2
+The command line cannot be understood; nothing was done.
+.TP
+.B 3
+Refused; nothing was written.
+.TP
+.B 4
+An I/O error: something could not be read or written.
+.PP
+Of several devices the gravest counts: 4, 3, 1, 0 in this order. Under mdadm's spelling
+.RB ( -X ,
+.BR --examine-bitmap )
+everything that failed is 1. A reader that closes the pipe early is no error.
+"#;
+
+const MAIN_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap examine /dev/sda1
+Shows the bitmap of a member.
+.TP
+.B mdbitmap \-X /dev/sda1
+The same in mdadm's spelling.
+.TP
+.B mdbitmap examine \-\-explain /dev/sda1 /dev/sdb1
+Says whether the kernel would trust the bitmaps, and what it would resync.
+"#;
+
+const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
+.BR mdadm (8),
+.BR md (4),
+.BR mdbitmap-examine (8)
+"#;
+
+const OUTPUT: &str = r#".SH OUTPUT
+The text on standard output is what
+.B mdadm \-X
+of mdadm 4.2 prints, with the exceptions listed below. Everything that is wrong is said on standard error.
+.PP
+.TP
+.B State
+.B OK
+when no flag is set,
+.B Out of date
+when the bitmap is marked stale; other flags are named: write error, first use, clean, daemon busy, shutdown,
+hostendian, or the number of the bit.
+.TP
+.B Chunksize
+Divided by 1024 while it can be, remainders dropped: 1536 bytes are shown as 1 KB. The JSON has the bytes.
+.TP
+.B Bitmap
+Chunks, and how many are dirty. Chunks whose bits are missing because the device ends too early count as dirty.
+.TP
+.B States
+Version 6 only: how many chunks are in each state. Dirty are: dirty, need sync, syncing and unknown.
+.PP
+.B \-\-json
+prints one object with the keys
+.B schema
+(1) and
+.BR devices ,
+which has one entry for each device and slot. Keys end in their unit
+.RB ( _bytes ,
+.BR _sectors ,
+.BR _seconds ).
+A device with which something is wrong has the key
+.B error
+with
+.B kind
+and
+.BR message .
+Bytes of a path that are not UTF-8 are replaced in JSON; the text has them as they are.
+"#;
+
+const TRUST: &str = r#".SH "WHAT THE KERNEL WOULD DO"
+.B \-\-explain
+and the key
+.B verdict
+of the JSON predict what the kernel would do with the bitmap if the array were started now from the superblocks at
+hand. A clean array resyncs nothing, whatever its bits say: they matter for members that come back. A superblock
+that was not given can change the prediction, and so can options of the kernel and of mdadm.
+"#;
+
+const DIFFERENCES: &str = r#".SH "DIFFERENCES FROM MDADM"
+For bitmaps of versions 3, 4 and 5, standard output is that of
+.B mdadm \-X
+4.2 byte for byte, except:
+.IP \(bu 2
+A read error is an error (status 4, or 1 in mdadm's spelling). mdadm counts whatever is in its buffer and succeeds.
+.IP \(bu 2
+A truncated bitmap keeps its full total and the missing chunks count as dirty, with a complaint and status 1. mdadm
+reports the chunks that it could read, and succeeds.
+.IP \(bu 2
+A wrong magic number gives the same output, but status 1.
+.IP \(bu 2
+Nothing crashes where mdadm crashes, and a listing of slots ends where the device ends.
+.IP \(bu 2
+Sync sizes above 2^46 sectors are shown correctly.
+.IP \(bu 2
+Bitmap files and images of members are accepted, and need not be examined by root.
+.IP \(bu 2
+States other than OK and Out of date are named, where mdadm says Unknown.
+.IP \(bu 2
+The slots of a clustered bitmap in a file are read where they are. mdadm reads them wherever it stopped before.
+.IP \(bu 2
+A running array given instead of a member has the bitmaps of its members shown.
+.PP
+Version 6 (lockless) bitmaps, which mdadm cannot show, have the same lines and one more,
+.BR States .
+All messages on standard error are our own.
+"#;
+
+const EXAMINE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap examine \-\-brief /dev/sd[ab]1
+The superblocks of two members.
+.TP
+.B mdbitmap examine \-\-json /dev/sda1 | jq '.devices[].bitmap.dirty_bytes'
+How many bytes are marked dirty.
+.TP
+.B mdbitmap examine \-\-explain disk.img
+Whether the kernel would trust the bitmap in the image of a member.
+.TP
+.B mdbitmap examine \-\-host\-endian=be64 old.bitmap
+A version 3 bitmap file of a big-endian host.
+"#;
+
+const CREATE_NOTES: &str = r#".SH NOTES
+Kernels from 6.18 on attach no bitmap file any more, and no kernel attaches a block device as a bitmap file. Files are
+for kernels before 6.18, on a file system that maps its blocks to a device (ext4 does; tmpfs, btrfs, overlay and
+network file systems do not).
+.PP
+All chunks of a new bitmap are dirty, so that nothing is taken to be in sync that was not seen to be.
+"#;
+
+const CREATE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap create \-\-size=100G \-\-chunk=64M /var/lib/md0.bitmap
+A bitmap file for an array of 100 GiB.
+.TP
+.B mdbitmap create \-\-like=/dev/sda1 /var/lib/md0.bitmap
+A bitmap file with the UUID and the size of the array that /dev/sda1 belongs to.
+"#;
+
+const VERB_SEE_ALSO: &str = r#".SH "SEE ALSO"
+.BR mdbitmap (8),
+.BR mdadm (8),
+.BR md (4)
+"#;

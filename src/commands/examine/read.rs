@@ -1,0 +1,232 @@
+//! Reads the slots of a bitmap that was found: superblock, then bits.
+
+use super::options::ExamineOptions;
+use super::result::{Contents, Device, Found, Kind, Problem, ProblemKind, Slot};
+use crate::bitmap::{Bitmap, BitmapError, Counts, MAX_SLOTS};
+use crate::device::{Store, StoreError};
+use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
+
+/// Reads slot 0 and, of a clustered bitmap, the others; or the one that was asked for.
+pub(super) fn read_slots(
+    device: &mut Device,
+    store: &dyn Store,
+    found: &Found,
+    options: &ExamineOptions,
+) {
+    let first = match Bitmap::open(store, found.start, options.order) {
+        Ok(first) => first,
+        Err(error) => {
+            device.problems.push(problem_of(&error));
+            return;
+        }
+    };
+    // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
+    let nodes = if first.raw().is_lockless() {
+        0
+    } else {
+        first.raw().nodes
+    };
+    match options.slot {
+        None => {
+            device
+                .slots
+                .push(read_slot(0, found, Ok(first.clone()), options));
+            read_other_slots(device, &first, nodes, found, options);
+        }
+        Some(wanted) if wanted > 0 && wanted >= nodes => {
+            device.problems.push(no_such_slot(store, wanted, nodes));
+        }
+        Some(wanted) => device
+            .slots
+            .push(read_slot(wanted, found, first.slot(wanted), options)),
+    }
+}
+
+/// Slots 1 to the last. Each superblock read says anew how many there are, and the listing ends
+/// where the latest one says so (reference/mdadm.md 4.2).
+fn read_other_slots(
+    device: &mut Device,
+    first: &Bitmap<'_>,
+    nodes: u32,
+    found: &Found,
+    options: &ExamineOptions,
+) {
+    let name = first.store().name();
+    if nodes > MAX_SLOTS {
+        device.problems.push(Problem::new(
+            ProblemKind::BadSlot,
+            format!(
+                "{name}: nodes: the superblock claims {nodes} cluster nodes, expected at most {MAX_SLOTS}; \
+                 slots from {MAX_SLOTS} on are not listed"
+            ),
+        ));
+    }
+    if nodes > i32::MAX as u32 {
+        // A negative number to mdadm, which then lists nothing.
+        device.slots_listed = false;
+        return;
+    }
+    let mut bound = nodes;
+    let mut number = 1;
+    while number < bound.min(MAX_SLOTS) {
+        let slot = read_slot(number, found, first.slot(number), options);
+        if let Some(raw) = slot.superblock.as_ref().filter(|raw| raw.nodes != nodes) {
+            device.problems.push(Problem::new(
+                ProblemKind::BadSlot,
+                format!(
+                    "{name}: nodes: slot {number} says that the cluster has {} nodes, slot 0 says {nodes}; \
+                     use --slot to see slots that are not listed",
+                    raw.nodes
+                ),
+            ));
+            bound = raw.nodes;
+        }
+        device.slots.push(slot);
+        number += 1;
+    }
+}
+
+fn read_slot(
+    number: u32,
+    found: &Found,
+    bitmap: Result<Bitmap<'_>, BitmapError>,
+    options: &ExamineOptions,
+) -> Slot {
+    let mut slot = Slot {
+        number,
+        start: found.start,
+        superblock: None,
+        contents: None,
+        verdict: None,
+        problems: Vec::new(),
+    };
+    let bitmap = match bitmap {
+        Ok(bitmap) => bitmap,
+        Err(error) => {
+            slot.problems.push(problem_of(&error));
+            return slot;
+        }
+    };
+    slot.start = bitmap.start();
+    slot.superblock = Some(bitmap.raw().clone());
+    slot.problems.extend(header_problem(&bitmap, found));
+    if !options.brief && is_countable(bitmap.raw()) {
+        count(&mut slot, &bitmap);
+    }
+    slot
+}
+
+/// Versions 3 to 5 are counted whatever the magic number is, as mdadm does. A version 6 superblock
+/// is counted when it is one and the kernel has initialised it.
+fn is_countable(raw: &RawBitmapSuper) -> bool {
+    match raw.version {
+        3..=5 => true,
+        6 => raw.has_magic() && !raw.is_first_use(),
+        _ => false,
+    }
+}
+
+fn count(slot: &mut Slot, bitmap: &Bitmap<'_>) {
+    match bitmap.count() {
+        Ok(counts) => {
+            slot.problems.extend(truncation(bitmap, &counts));
+            slot.contents = Some(contents(&counts));
+        }
+        Err(error) => {
+            if matches!(error, BitmapError::ZeroChunk { .. }) {
+                // mdadm prints zeros here.
+                slot.contents = Some(Contents::default());
+            }
+            slot.problems.push(problem_of(&error));
+        }
+    }
+}
+
+fn contents(counts: &Counts) -> Contents {
+    Contents {
+        chunks: counts.chunks,
+        dirty_chunks: counts.dirty,
+        missing_chunks: counts.missing_chunks,
+        dirty_bytes: counts.dirty_bytes(),
+        states: counts.states,
+    }
+}
+
+/// A wrong magic number or an unknown version.
+fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
+    let raw = bitmap.raw();
+    let name = bitmap.store().name();
+    let start = bitmap.start();
+    if !raw.has_magic() {
+        let next = match found.kind {
+            Kind::Internal => {
+                "the bitmap is overwritten or damaged; examine another member of the array"
+            }
+            Kind::File | Kind::Device => {
+                "neither an md superblock nor a bitmap was found here: examine a member of the array instead, or give \
+                 --offset if the bitmap starts elsewhere"
+            }
+        };
+        return Some(Problem::new(
+            ProblemKind::BadMagic,
+            format!(
+                "{name}: magic: expected {BITMAP_MAGIC:08x} at byte {start}, found {:08x}; {next}",
+                raw.magic
+            ),
+        ));
+    }
+    (!(3..=6).contains(&raw.version)).then(|| {
+        Problem::new(
+            ProblemKind::BadVersion,
+            format!(
+                "{name}: version: expected 3, 4, 5 or 6 in the bitmap superblock at byte {start}, found {}; it is damaged, \
+                 or newer than this program",
+                raw.version
+            ),
+        )
+    })
+}
+
+fn truncation(bitmap: &Bitmap<'_>, counts: &Counts) -> Option<Problem> {
+    (counts.missing_chunks > 0).then(|| {
+        let store = bitmap.store();
+        Problem::new(
+            ProblemKind::Truncated,
+            format!(
+                "{}: truncated: {} sectors need {} chunks, but the device ends at byte {} and the bits of {} chunks are \
+                 missing; they are counted as dirty",
+                store.name(),
+                bitmap.raw().sync_size_sectors,
+                counts.chunks,
+                store.len(),
+                counts.missing_chunks
+            ),
+        )
+    })
+}
+
+fn no_such_slot(store: &dyn Store, wanted: u32, nodes: u32) -> Problem {
+    let has = match nodes {
+        0 => "is not clustered and has slot 0 alone".to_owned(),
+        _ => format!("has slots 0 to {}", nodes - 1),
+    };
+    Problem::new(
+        ProblemKind::BadSlot,
+        format!(
+            "{}: there is no slot {wanted}: the bitmap {has}",
+            store.name()
+        ),
+    )
+}
+
+fn problem_of(error: &BitmapError) -> Problem {
+    let kind = match error {
+        BitmapError::NoRoom { .. } => ProblemKind::ShortSuperblock,
+        BitmapError::NoSlot { .. } => ProblemKind::Truncated,
+        BitmapError::UnknownVersion { .. } => ProblemKind::BadVersion,
+        BitmapError::ZeroChunk { .. } => ProblemKind::BadGeometry,
+        BitmapError::Store(StoreError::PastEnd { .. }) => ProblemKind::Truncated,
+        _ => ProblemKind::Read,
+    };
+    Problem::new(kind, error.to_string())
+}

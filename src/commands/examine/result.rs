@@ -1,0 +1,248 @@
+//! What an examination found: plain values for the reports.
+
+use crate::commands::Status;
+use crate::format::bitmap_super::RawBitmapSuper;
+use crate::format::lockless::StateCounts;
+use crate::format::uuid_text::{self, ByteOrder};
+use crate::units::{Bytes, Events};
+use std::ffi::OsString;
+
+/// Everything that one call of `examine` found, in the order of the arguments.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// One entry for each device or file.
+    pub devices: Vec<Device>,
+    /// True when only the superblocks were wanted and no bit was read.
+    pub brief: bool,
+}
+
+impl Examined {
+    /// The gravest status of all devices.
+    pub fn status(&self) -> Status {
+        self.devices
+            .iter()
+            .map(Device::status)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// One device, image or file.
+#[derive(Debug)]
+pub struct Device {
+    /// The path as it was given; any bytes.
+    pub path: OsString,
+    /// Where its bitmap is, when one was found.
+    pub found: Option<Found>,
+    /// Its slots: one, or one for each node of a clustered bitmap.
+    pub slots: Vec<Slot>,
+    /// False when the number of slots makes no sense, so that none is listed as such.
+    pub slots_listed: bool,
+    /// What its md superblock says, when it has one.
+    pub array: Option<ArrayFacts>,
+    /// What went wrong with the device as a whole.
+    pub problems: Vec<Problem>,
+    /// What the reader should know, though nothing is wrong with the bitmap.
+    pub notes: Vec<String>,
+}
+
+impl Device {
+    /// A device about which nothing is known yet.
+    pub fn new(path: OsString) -> Self {
+        Device {
+            path,
+            found: None,
+            slots: Vec::new(),
+            slots_listed: true,
+            array: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// All problems: those of the device, then those of its slots.
+    pub fn all_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .chain(self.slots.iter().flat_map(|slot| &slot.problems))
+    }
+
+    /// The gravest status of the device and its slots.
+    pub fn status(&self) -> Status {
+        self.all_problems()
+            .map(|problem| problem.kind.status())
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// Where a bitmap was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// On a member, in a file, or on a bare device.
+    pub kind: Kind,
+    /// Version name of the md superblock that led to it ("0.90" to "1.2", "dm-raid"), if any.
+    pub metadata: Option<&'static str>,
+    /// Byte of the device at which slot 0 starts.
+    pub start: Bytes,
+    /// How the UUID is written.
+    pub uuid_text: UuidText,
+}
+
+/// How the 16 bytes of a UUID are shown as four groups of eight digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UuidText {
+    /// The bytes in their order (metadata 1.x and files).
+    #[default]
+    Bytes,
+    /// Four words of the host that wrote them (metadata 0.90).
+    Words(ByteOrder),
+}
+
+impl UuidText {
+    /// The UUID as mdadm writes it: `01234567:89abcdef:fedcba98:76543210`.
+    pub fn format(self, uuid: &[u8; 16]) -> String {
+        match self {
+            UuidText::Bytes => uuid_text::in_byte_order(uuid),
+            UuidText::Words(order) => uuid_text::as_words(uuid, order),
+        }
+    }
+}
+
+/// What kind of place a bitmap lives in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Beside the md superblock of a member.
+    Internal,
+    /// A bitmap file.
+    File,
+    /// A bare bitmap on a block device.
+    Device,
+}
+
+/// One slot of a bitmap: its superblock and what its bits say.
+#[derive(Debug)]
+pub struct Slot {
+    /// Slot number; 0 when not clustered.
+    pub number: u32,
+    /// Byte of the device at which the slot starts.
+    pub start: Bytes,
+    /// The superblock as found, whatever its magic; `None` when it could not be read.
+    pub superblock: Option<RawBitmapSuper>,
+    /// The count, when the bits were read.
+    pub contents: Option<Contents>,
+    /// Whether the kernel would trust it; `None` without an md superblock.
+    pub verdict: Option<SlotVerdict>,
+    /// What went wrong with this slot.
+    pub problems: Vec<Problem>,
+}
+
+/// What the bits or state bytes of one slot say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// Chunks that the superblock describes.
+    pub chunks: u64,
+    /// Chunks to be treated as dirty, missing ones included.
+    pub dirty_chunks: u64,
+    /// Chunks whose bits lie past the end of the device; they are counted as dirty.
+    pub missing_chunks: u64,
+    /// Bytes covered by the dirty chunks, the last chunk clipped to the sync size.
+    pub dirty_bytes: u128,
+    /// Counts of each state (version 6 only).
+    pub states: Option<StateCounts>,
+}
+
+/// What an md superblock says about its array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrayFacts {
+    /// "raid1", "raid5", ...
+    pub level: String,
+    /// Members when complete.
+    pub members: u32,
+    /// Events of the freshest superblock at hand.
+    pub events: Events,
+    /// True when that superblock says that the array was stopped cleanly and fully synced.
+    pub clean: bool,
+}
+
+/// Whether the kernel would trust a bitmap, and what it would do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SlotVerdict {
+    /// True when every rule of the kernel holds.
+    pub trusted: bool,
+    /// The rules that do not hold, each with its numbers.
+    pub reasons: Vec<String>,
+    /// Bytes that the kernel would resync between the members; `None` when it would not start the
+    /// array at all, or when that cannot be told.
+    pub resync_bytes: Option<u128>,
+}
+
+/// Something that went wrong, with a message for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What sort of thing, for programs.
+    pub kind: ProblemKind,
+    /// The device, what was expected, what was found, what to do next.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of this kind with this message.
+    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
+        Problem {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+/// Sorts of problems; the names are part of the JSON interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The path cannot be opened.
+    Open,
+    /// A read failed.
+    Read,
+    /// The path is neither a block device nor a regular file.
+    NotStorage,
+    /// There is no bitmap, or not the metadata that was asked for.
+    NoBitmap,
+    /// The device ends before the superblock does.
+    ShortSuperblock,
+    /// The bits reach past the end of the device.
+    Truncated,
+    /// The magic number is wrong.
+    BadMagic,
+    /// The version is not known.
+    BadVersion,
+    /// The chunk size or the sync size makes no sense.
+    BadGeometry,
+    /// The number of slots makes no sense, or the slot asked for does not exist.
+    BadSlot,
+}
+
+impl ProblemKind {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProblemKind::Open => "open",
+            ProblemKind::Read => "read",
+            ProblemKind::NotStorage => "not_storage",
+            ProblemKind::NoBitmap => "no_bitmap",
+            ProblemKind::ShortSuperblock => "short_superblock",
+            ProblemKind::Truncated => "truncated",
+            ProblemKind::BadMagic => "bad_magic",
+            ProblemKind::BadVersion => "bad_version",
+            ProblemKind::BadGeometry => "bad_geometry",
+            ProblemKind::BadSlot => "bad_slot",
+        }
+    }
+
+    /// The exit status that it calls for.
+    pub fn status(self) -> Status {
+        match self {
+            ProblemKind::Read => Status::Unreadable,
+            _ => Status::Failed,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Numbers as mdadm prints them (reference/mdadm.md 4.3).
+
+/// A chunk size: divided by 1024 while it can be, remainders dropped, so 1536 is `1 KB`.
+pub fn chunk_size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
+    let mut value = bytes;
+    let mut unit = "B";
+    for larger in UNITS {
+        if value < 1024 {
+            break;
+        }
+        value /= 1024;
+        unit = larger;
+    }
+    format!("{value} {unit}")
+}
+
+/// A size in binary and decimal units with a leading blank, or nothing below 5000 KiB.
+///
+/// Computed in 128 bits: mdadm's own arithmetic goes wrong from 2^55 bytes on.
+pub fn human_size(bytes: u128) -> String {
+    const MIB: u128 = 1 << 20;
+    const GIB: u128 = 1 << 30;
+    const TIB: u128 = 1 << 40;
+    // Hundredths, rounded half up as mdadm does: one binary, one decimal.
+    let (binary_unit, decimal_unit, binary, decimal) = if bytes < 5000 * 1024 {
+        return String::new();
+    } else if bytes < 2 * GIB {
+        (
+            "MiB",
+            "MB",
+            hundredths(bytes, MIB),
+            (bytes / 5_000).div_ceil(2),
+        )
+    } else if bytes < 2 * TIB {
+        (
+            "GiB",
+            "GB",
+            hundredths(bytes, GIB),
+            (bytes / 5_000_000).div_ceil(2),
+        )
+    } else {
+        (
+            "TiB",
+            "TB",
+            hundredths(bytes, TIB),
+            (bytes / 5_000_000_000).div_ceil(2),
+        )
+    };
+    format!(
+        " ({}.{:02} {binary_unit} {}.{:02} {decimal_unit})",
+        binary / 100,
+        binary % 100,
+        decimal / 100,
+        decimal % 100
+    )
+}
+
+/// `bytes` in hundredths of `unit`, half rounded up.
+fn hundredths(bytes: u128, unit: u128) -> u128 {
+    // A sync size has at most 73 bits, so the product fits.
+    (bytes.saturating_mul(200) / unit).div_ceil(2)
+}
+
+/// A share of a total in percent with one decimal, as C's `%2.1f` writes it; an empty total counts as one.
+pub fn percent(part: u64, total: u64) -> String {
+    // The same order of operations as mdadm, so that the rounding is the same.
+    format!("{:.1}", 100.0 * part as f64 / total.max(1) as f64)
+}
+
+/// A length in bytes for prose: `640 KiB`, `1.5 GiB`; exact below 1 KiB.
+pub fn prose_size(bytes: u128) -> String {
+    const UNITS: [(&str, u32); 6] = [
+        ("EiB", 60),
+        ("PiB", 50),
+        ("TiB", 40),
+        ("GiB", 30),
+        ("MiB", 20),
+        ("KiB", 10),
+    ];
+    let Some((unit, shift)) = UNITS.into_iter().find(|(_, shift)| bytes >> shift > 0) else {
+        return format!("{bytes} bytes");
+    };
+    let whole = bytes >> shift;
+    let rest = bytes & ((1u128 << shift) - 1);
+    if rest == 0 {
+        return format!("{whole} {unit}");
+    }
+    let tenths = (rest * 10) >> shift;
+    format!("{whole}.{tenths} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chunk_size, human_size, percent, prose_size};
+
+    #[test]
+    fn chunk_sizes_are_truncated() {
+        assert_eq!(chunk_size(1536), "1 KB");
+        assert_eq!(chunk_size(4_294_967_295), "3 GB");
+        assert_eq!(chunk_size(0), "0 B");
+        assert_eq!(chunk_size(1023), "1023 B");
+        assert_eq!(chunk_size(1024), "1 KB");
+        assert_eq!(chunk_size(65536), "64 KB");
+        assert_eq!(chunk_size(67_108_864), "64 MB");
+        assert_eq!(chunk_size(u64::from(u32::MAX) * 512), "1 TB");
+        assert_eq!(chunk_size(1 << 52), "4096 TB");
+    }
+
+    /// Values run through mdadm 4.2 (reference/mdadm.md 4.3).
+    #[test]
+    fn sizes_as_mdadm_prints_them() {
+        let of_sectors = |sectors: u128| format!("{}{}", sectors / 2, human_size(sectors * 512));
+        assert_eq!(of_sectors(9998), "4999");
+        assert_eq!(of_sectors(10000), "5000 (4.88 MiB 5.12 MB)");
+        assert_eq!(of_sectors(4_194_303), "2097151 (2048.00 MiB 2147.48 MB)");
+        assert_eq!(of_sectors(4_194_304), "2097152 (2.00 GiB 2.15 GB)");
+        assert_eq!(
+            of_sectors((1 << 32) - 1),
+            "2147483647 (2048.00 GiB 2199.02 GB)"
+        );
+        assert_eq!(of_sectors(1 << 32), "2147483648 (2.00 TiB 2.20 TB)");
+        assert_eq!(of_sectors(37888), "18944 (18.50 MiB 19.40 MB)");
+        assert_eq!(of_sectors(260_096), "130048 (127.00 MiB 133.17 MB)");
+        assert_eq!(of_sectors(12345), "6172 (6.03 MiB 6.32 MB)");
+    }
+
+    /// Where mdadm overflows, the right size.
+    #[test]
+    fn sizes_past_mdadms_range_are_right() {
+        assert_eq!(human_size(1 << 55), " (32768.00 TiB 36028.80 TB)");
+        assert_eq!(
+            human_size((1u128 << 64) * 512),
+            " (8589934592.00 TiB 9444732965.74 TB)"
+        );
+    }
+
+    /// C prints the nearest decimal, and a tie to the even digit.
+    #[test]
+    fn percentages_round_as_c_does() {
+        assert_eq!(percent(1, 16384), "0.0");
+        assert_eq!(percent(4736, 4736), "100.0");
+        assert_eq!(percent(0, 0), "0.0");
+        assert_eq!(percent(4, 2032), "0.2");
+        assert_eq!(percent(254, 2032), "12.5");
+        assert_eq!(percent(1, 400), "0.2"); // 0.25 exactly
+        assert_eq!(percent(3, 400), "0.8"); // 0.75 exactly
+        assert_eq!(percent(1, 1600), "0.1"); // 0.0625
+        assert_eq!(percent(5, 4000), "0.1"); // 0.125
+        assert_eq!(percent(49, 400), "12.2"); // 12.25
+        assert_eq!(percent(u64::MAX, u64::MAX), "100.0");
+    }
+
+    #[test]
+    fn prose_sizes() {
+        assert_eq!(prose_size(0), "0 bytes");
+        assert_eq!(prose_size(655_360), "640 KiB");
+        assert_eq!(prose_size(3 << 29), "1.5 GiB");
+        assert_eq!(prose_size(1 << 73), "8192 EiB");
+    }
+}
