@@ -6,6 +6,7 @@ pub mod extents;
 pub mod filesystem;
 pub mod memory;
 pub mod new_file;
+pub mod signature;
 pub mod slice;
 pub mod store;
 
@@ -13,5 +14,6 @@ pub use aligned::AlignedBuffer;
 pub use direct::{DirectStore, OpenMode};
 pub use memory::MemoryStore;
 pub use new_file::{NewFile, NewFileError, Replace};
+pub use signature::Signature;
 pub use slice::SliceStore;
 pub use store::{Store, StoreError};
