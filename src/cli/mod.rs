@@ -1,6 +1,7 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
 pub mod examine;
+pub mod size;
 pub mod spelling;
 pub mod streams;
 

@@ -1,11 +1,15 @@
 //! Bytes to types and back, bit-exact; no I/O.
 
+pub mod bad_blocks;
 pub mod bit_array;
-pub mod bitmap_rules;
 pub mod bitmap_super;
 pub mod coverage;
+pub mod dm_raid;
 pub mod level;
 pub mod lockless;
+pub mod md_v090;
+pub mod md_v1;
 pub mod placement;
 pub mod popcount;
+pub mod super_check;
 pub mod uuid_text;
