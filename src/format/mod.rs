@@ -2,6 +2,7 @@
 
 pub mod bad_blocks;
 pub mod bit_array;
+pub mod bitmap_rules;
 pub mod bitmap_super;
 pub mod coverage;
 pub mod dm_raid;
