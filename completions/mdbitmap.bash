@@ -40,7 +40,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__examine)
-            opts="-b -e -h --brief --json --metadata --slot --host-endian --help"
+            opts="-b -e -h --brief --json --metadata --offset --slot --host-endian --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -51,6 +51,10 @@ _mdbitmap() {
                     return 0
                     ;;
                 -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --offset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

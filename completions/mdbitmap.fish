@@ -28,6 +28,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s h -l help -d 'Print h
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s V -l version -d 'Print version'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Shows bitmaps: superblock, chunks, how many of them are dirty'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
 be64\t''"

@@ -1,8 +1,9 @@
 //! `mdbitmap examine`: arguments in, options struct out, results to the reports.
 
 use super::{Streams, UsageError};
+use crate::array::MetadataFilter;
 use crate::commands::Status;
-use crate::commands::examine::{self, ExamineOptions, Examined, MetadataChoice, result::Device};
+use crate::commands::examine::{self, ExamineOptions, Examined, result::Device};
 use crate::format::bit_array::BitOrder;
 use crate::report::{examine_json, examine_text};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
@@ -51,9 +52,21 @@ pub fn command() -> Command {
                 .long("metadata")
                 .value_name("METADATA")
                 .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-                .value_parser(parse_metadata)
+                .value_parser(|text: &str| text.parse::<MetadataFilter>())
                 .action(ArgAction::Set)
                 .overrides_with("metadata"),
+        )
+        .arg(
+            Arg::new("offset")
+                .long("offset")
+                .value_name("SIZE")
+                .help("The bitmap starts this far into the device; a suffix is required: 8K, 16s")
+                .long_help(
+                    "The bitmap starts this far into the device, whatever its md superblock says. A suffix is \
+                     required: s for sectors of 512 bytes, K, M, G, T for powers of 1024; for example 8K or 16s.",
+                )
+                .value_parser(super::size::offset)
+                .conflicts_with("metadata"),
         )
         .arg(
             Arg::new("slot")
@@ -75,12 +88,6 @@ pub fn command() -> Command {
         )
 }
 
-fn parse_metadata(text: &str) -> Result<MetadataChoice, String> {
-    MetadataChoice::from_name(text).ok_or_else(|| {
-        "the metadata versions that hold bitmaps are 0.90, 1.0, 1.1, 1.2 (1: any of the three) and dm-raid".to_owned()
-    })
-}
-
 /// The options that arguments stand for.
 pub fn options(matches: &ArgMatches) -> ExamineOptions {
     ExamineOptions {
@@ -91,7 +98,7 @@ pub fn options(matches: &ArgMatches) -> ExamineOptions {
             .cloned()
             .collect(),
         metadata: matches.get_one("metadata").copied(),
-        offset: None,
+        offset: matches.get_one("offset").copied(),
         slot: matches.get_one("slot").copied(),
         order: match matches.get_one::<String>("host-endian").map(String::as_str) {
             Some("be32") => BitOrder::Be32,

@@ -32,7 +32,7 @@ struct Entry<'a> {
 #[derive(Serialize)]
 struct FoundJson {
     kind: &'static str,
-    metadata: Option<&'static str>,
+    metadata: Option<String>,
     offset_bytes: u64,
     slot: u32,
 }
@@ -152,7 +152,7 @@ fn found(device: &Device, slot: Option<&Slot>) -> Option<FoundJson> {
             Kind::File => "file",
             Kind::Device => "device",
         },
-        metadata: found.metadata,
+        metadata: found.metadata.map(|metadata| metadata.to_string()),
         offset_bytes: slot.map_or(found.start, |slot| slot.start).0,
         slot: slot.map_or(0, |slot| slot.number),
     })

@@ -15,7 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 /// # Errors
 /// What `out` reports.
 pub fn write_device(out: &mut dyn Write, device: &Device, brief: bool) -> io::Result<()> {
-    let Some((slot, raw)) = header_of(device) else {
+    let Some((slot, raw)) = header_of(device).filter(|_| device.shown) else {
         return Ok(());
     };
     out.write_all(b"        Filename : ")?;

@@ -5,7 +5,7 @@ mod options;
 mod read;
 pub mod result;
 
-pub use options::{ExamineOptions, MetadataChoice};
+pub use options::ExamineOptions;
 pub use result::Examined;
 
 use crate::device::{DirectStore, OpenMode, Store, StoreError};

@@ -2,6 +2,7 @@
 
 use super::options::ExamineOptions;
 use super::result::{Contents, Device, Found, Kind, Problem, ProblemKind, Slot};
+use crate::array::MetadataVersion;
 use crate::bitmap::{Bitmap, BitmapError, Counts, MAX_SLOTS};
 use crate::device::{Store, StoreError};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
@@ -20,6 +21,9 @@ pub(super) fn read_slots(
             return;
         }
     };
+    if !belongs(device, &first, found) {
+        device.shown = false;
+    }
     // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
     let nodes = if first.raw().is_lockless() {
         0
@@ -40,6 +44,43 @@ pub(super) fn read_slots(
             .slots
             .push(read_slot(wanted, found, first.slot(wanted), options)),
     }
+}
+
+/// What lies at the place that a 1.x superblock names is its bitmap only with the magic number and
+/// the array's UUID; otherwise mdadm shows nothing, and neither does the kernel start the array.
+fn belongs(device: &mut Device, first: &Bitmap<'_>, found: &Found) -> bool {
+    let Some(md) = device
+        .member
+        .as_ref()
+        .map(|member| &member.member)
+        .filter(|_| fixed_place(found).is_none())
+    else {
+        return true;
+    };
+    let raw = first.raw();
+    if raw.has_magic() && raw.uuid != md.array_uuid {
+        let message = format!(
+            "{}: uuid: the bitmap at byte {} belongs to another array: expected {}, found {}; examine another member, \
+             or look at this one with --offset={}s",
+            first.store().name(),
+            found.start,
+            found.uuid_text.format(&md.array_uuid),
+            found.uuid_text.format(&raw.uuid),
+            found.start.sectors_floor()
+        );
+        device
+            .problems
+            .push(Problem::new(ProblemKind::WrongUuid, message));
+        return false;
+    }
+    raw.has_magic()
+}
+
+/// Metadata 0.90 has one place for a bitmap, and mdadm shows what lies there.
+fn fixed_place(found: &Found) -> Option<MetadataVersion> {
+    found
+        .metadata
+        .filter(|metadata| matches!(metadata, MetadataVersion::V0_90(_)))
 }
 
 /// Slots 1 to the last. Each superblock read says anew how many there are, and the listing ends
@@ -157,6 +198,9 @@ fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
     let raw = bitmap.raw();
     let name = bitmap.store().name();
     let start = bitmap.start();
+    if !raw.has_magic() && !found.announced {
+        return None;
+    }
     if !raw.has_magic() {
         let next = match found.kind {
             Kind::Internal => {

@@ -1,5 +1,6 @@
 //! What an examination found: plain values for the reports.
 
+use crate::array::{FoundSuper, MetadataVersion};
 use crate::commands::Status;
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::lockless::StateCounts;
@@ -36,9 +37,13 @@ pub struct Device {
     pub found: Option<Found>,
     /// Its slots: one, or one for each node of a clustered bitmap.
     pub slots: Vec<Slot>,
+    /// False when mdadm would print nothing: the text is then empty, the JSON is not.
+    pub shown: bool,
     /// False when the number of slots makes no sense, so that none is listed as such.
     pub slots_listed: bool,
-    /// What its md superblock says, when it has one.
+    /// Its md superblock, when it has one.
+    pub member: Option<FoundSuper>,
+    /// What the freshest superblock of its array says, when there is one.
     pub array: Option<ArrayFacts>,
     /// What went wrong with the device as a whole.
     pub problems: Vec<Problem>,
@@ -53,7 +58,9 @@ impl Device {
             path,
             found: None,
             slots: Vec::new(),
+            shown: true,
             slots_listed: true,
+            member: None,
             array: None,
             problems: Vec::new(),
             notes: Vec::new(),
@@ -81,10 +88,12 @@ impl Device {
 pub struct Found {
     /// On a member, in a file, or on a bare device.
     pub kind: Kind,
-    /// Version name of the md superblock that led to it ("0.90" to "1.2", "dm-raid"), if any.
-    pub metadata: Option<&'static str>,
+    /// Version of the md superblock that led to it, if any.
+    pub metadata: Option<MetadataVersion>,
     /// Byte of the device at which slot 0 starts.
     pub start: Bytes,
+    /// False when the md superblock says that there is none here, and mdadm looks all the same.
+    pub announced: bool,
     /// How the UUID is written.
     pub uuid_text: UuidText,
 }
@@ -207,12 +216,16 @@ pub enum ProblemKind {
     NotStorage,
     /// There is no bitmap, or not the metadata that was asked for.
     NoBitmap,
+    /// The md superblock is damaged.
+    BadSuperblock,
     /// The device ends before the superblock does.
     ShortSuperblock,
     /// The bits reach past the end of the device.
     Truncated,
     /// The magic number is wrong.
     BadMagic,
+    /// The bitmap belongs to another array.
+    WrongUuid,
     /// The version is not known.
     BadVersion,
     /// The chunk size or the sync size makes no sense.
@@ -229,9 +242,11 @@ impl ProblemKind {
             ProblemKind::Read => "read",
             ProblemKind::NotStorage => "not_storage",
             ProblemKind::NoBitmap => "no_bitmap",
+            ProblemKind::BadSuperblock => "bad_superblock",
             ProblemKind::ShortSuperblock => "short_superblock",
             ProblemKind::Truncated => "truncated",
             ProblemKind::BadMagic => "bad_magic",
+            ProblemKind::WrongUuid => "wrong_uuid",
             ProblemKind::BadVersion => "bad_version",
             ProblemKind::BadGeometry => "bad_geometry",
             ProblemKind::BadSlot => "bad_slot",

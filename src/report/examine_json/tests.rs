@@ -1,4 +1,5 @@
 use super::write_examined;
+use crate::array::MetadataVersion;
 use crate::commands::examine::result::{
     ArrayFacts, Contents, Device, Examined, Found, Kind, Problem, ProblemKind, Slot, SlotVerdict,
     UuidText,
@@ -34,7 +35,8 @@ fn device(raw: RawBitmapSuper) -> Device {
     Device {
         found: Some(Found {
             kind: Kind::Internal,
-            metadata: Some("1.2"),
+            metadata: Some(MetadataVersion::V1_2),
+            announced: true,
             start: Bytes(8192),
             uuid_text: UuidText::Bytes,
         }),

@@ -1,4 +1,5 @@
 use super::write_device;
+use crate::array::MetadataVersion;
 use crate::commands::examine::result::{Contents, Device, Found, Kind, Slot, UuidText};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 use crate::format::lockless::StateCounts;
@@ -43,7 +44,8 @@ fn device(slots: Vec<Slot>) -> Device {
     let mut device = Device::new("/dev/loop1".into());
     device.found = Some(Found {
         kind: Kind::Internal,
-        metadata: Some("1.2"),
+        metadata: Some(MetadataVersion::V1_2),
+        announced: true,
         start: Bytes(8192),
         uuid_text: UuidText::Bytes,
     });
