@@ -11,6 +11,7 @@ mod transfer;
 use super::aligned::{AlignedBuffer, is_aligned};
 use super::store::{Store, StoreError, check_range};
 use crate::units::Bytes;
+use rustix::fs::OFlags;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -69,9 +70,12 @@ impl DirectStore {
     /// tell), [`StoreError::Unsuitable`] for what is neither file nor block device,
     /// [`StoreError::Open`] otherwise.
     pub fn open(path: impl AsRef<Path>, mode: OpenMode) -> Result<Self, StoreError> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), mode, OFlags::DIRECT)
+    }
+
+    fn open_with(path: &Path, mode: OpenMode, flag: OFlags) -> Result<Self, StoreError> {
         let name = path.display().to_string();
-        let opened = open::open(path, &name, mode)?;
+        let opened = open::open(path, &name, mode, flag)?;
         Ok(Self {
             name,
             mode,

@@ -9,6 +9,8 @@ pub mod new_file;
 pub mod signature;
 pub mod slice;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use aligned::AlignedBuffer;
 pub use direct::{DirectStore, OpenMode};

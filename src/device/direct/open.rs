@@ -30,16 +30,22 @@ pub(super) struct Opened {
     pub(super) identity: (u64, u64),
 }
 
-pub(super) fn open(path: &Path, name: &str, mode: OpenMode) -> Result<Opened, StoreError> {
+/// Opens and measures. `flag` is O_DIRECT; tests leave it out to be on a file system without.
+pub(super) fn open(
+    path: &Path,
+    name: &str,
+    mode: OpenMode,
+    flag: OFlags,
+) -> Result<Opened, StoreError> {
     let failed = |errno: Errno| open_error(name, errno);
     // Looked at first, so that nothing that could hang or do harm by being opened is opened.
     let kind = kind_of(name, &rustix::fs::stat(path).map_err(failed)?)?;
-    let (file, direct) = match open_with(path, kind, mode, OFlags::DIRECT) {
+    let (file, direct) = match open_with(path, kind, mode, flag) {
         Err(Errno::INVAL) if kind == Kind::File => (
             open_with(path, kind, mode, OFlags::empty()).map_err(failed)?,
             false,
         ),
-        other => (other.map_err(failed)?, true),
+        other => (other.map_err(failed)?, flag.contains(OFlags::DIRECT)),
     };
     let stat = rustix::fs::fstat(&file).map_err(failed)?;
     let kind = same_kind(name, kind, &stat)?;

@@ -194,3 +194,52 @@ fn the_real_root_device_is_mounted() {
     assert!(holders(Path::new("/nowhere/at/all")).is_err());
     assert_eq!(holders(Path::new("/dev/null")).unwrap(), Holders::default());
 }
+
+/// Holders as a real kernel has them, with and without sysfs and proc.
+#[test]
+fn loop_devices_and_mounts_on_them_are_named() {
+    use crate::device::testing::{LoopDevice, Mount, make};
+    use crate::device::{DirectStore, OpenMode, StoreError};
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("image");
+    fs::File::create(&file).unwrap().set_len(16 << 20).unwrap();
+    assert!(holders(&file).unwrap().found.is_empty());
+    if !make("mke2fs", &["-qF", file.to_str().unwrap()]) {
+        return;
+    }
+    let Some(device) = LoopDevice::new(&file, 512) else {
+        return;
+    };
+    let name = device.path().file_name().unwrap().to_string_lossy();
+    let expected = Holder::Loop {
+        name: name.clone().into_owned(),
+    };
+    assert_eq!(holders(&file).unwrap().found, [expected.clone()]);
+    // The driver is asked where there is no sysfs, and where the file was renamed since.
+    let bare = System {
+        sys: "/nowhere".into(),
+        proc: "/nowhere".into(),
+        dev: "/dev".into(),
+    };
+    let subject = Subject::of(&file).unwrap().unwrap();
+    assert_eq!(bare.holders(subject).found, [expected.clone()]);
+    let renamed = folder.path().join("renamed");
+    fs::rename(&file, &renamed).unwrap();
+    assert_eq!(holders(&renamed).unwrap().found, [expected.clone()]);
+    assert_eq!(holders(device.path()).unwrap().found, []);
+    let at = folder.path().join("my mount");
+    fs::create_dir(&at).unwrap();
+    let Some(mount) = Mount::new(&[device.path().to_str().unwrap()], &at) else {
+        return;
+    };
+    let expected = Holder::Mounted {
+        at: at.display().to_string(),
+    };
+    assert_eq!(holders(device.path()).unwrap().found, [expected]);
+    let error = DirectStore::open(device.path(), OpenMode::Exclusive).unwrap_err();
+    assert!(matches!(error, StoreError::Busy { .. }), "{error}");
+    drop(mount);
+    DirectStore::open(device.path(), OpenMode::Exclusive).unwrap();
+    drop(device);
+    assert!(holders(&renamed).unwrap().found.is_empty());
+}
