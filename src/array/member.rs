@@ -166,8 +166,12 @@ pub struct MemberSuper {
     pub raid_chunk: Sectors,
     /// Number of slots of the array ("members" in JSON).
     pub raid_disks: u32,
+    /// This device's number: the index of its entry in `devices`.
+    pub number: u32,
     /// This device's part in the array.
     pub role: Role,
+    /// The part of every device that this superblock knows, by device number.
+    pub devices: Vec<Role>,
     /// How far this device was recovered, when it is not in sync yet.
     pub recovery_offset: Option<Sectors>,
     /// Event count.
@@ -190,6 +194,9 @@ pub struct MemberSuper {
     pub array_sectors: Option<Sectors>,
     /// True while the superblock records an unfinished reshape.
     pub reshaping: bool,
+    /// Logical block size of the array's device in bytes: as recorded (newer kernels), else
+    /// that of this member.
+    pub logical_block_bytes: u32,
     /// Length of the device or image that it was read from.
     pub device_bytes: Bytes,
 }

@@ -4,7 +4,10 @@ pub mod filter;
 pub mod member;
 mod normalise;
 pub mod probe;
+pub mod sync_size;
+pub mod verdict;
 
 pub use filter::MetadataFilter;
 pub use member::{BitmapPlace, MemberSuper, MetadataVersion, NoBitmap, Role, SlotState};
 pub use probe::{FoundSuper, ProbeResult, RejectedSuper, probe};
+pub use verdict::{Assembly, Reason, Verdict};

@@ -30,7 +30,9 @@ pub fn from_v1(sb: &md_v1::Super, device: Bytes) -> MemberSuper {
         layout: fixed.layout,
         raid_chunk: Sectors(u64::from(fixed.chunksize)),
         raid_disks: fixed.raid_disks,
-        role: v1_role(raw),
+        number: fixed.dev_number,
+        role: raw.own_role().map_or(Role::Spare, v1_role),
+        devices: raw.roles.iter().copied().map(v1_role).collect(),
         recovery_offset: features
             .has(feature::RECOVERY_OFFSET)
             .then_some(Sectors(fixed.recovery_offset)),
@@ -44,17 +46,21 @@ pub fn from_v1(sb: &md_v1::Super, device: Bytes) -> MemberSuper {
         areas: v1_areas(sb),
         array_sectors: None,
         reshaping: features.has(feature::RESHAPE_ACTIVE),
+        logical_block_bytes: match fixed.logical_block_size {
+            0 => sb.position().logical_block_bytes,
+            recorded => recorded,
+        },
         device_bytes: device,
     }
 }
 
-/// This device's role. A number without a role makes it a spare, as in the kernel.
-fn v1_role(raw: &md_v1::RawSuper) -> Role {
-    match raw.own_role() {
-        None | Some(md_v1::role::SPARE) => Role::Spare,
-        Some(md_v1::role::FAULTY) => Role::Faulty,
-        Some(md_v1::role::JOURNAL) => Role::Journal,
-        Some(slot) => Role::Slot(u32::from(slot)),
+/// What a role means. (A device whose number has no role is a spare, as in the kernel.)
+fn v1_role(role: u16) -> Role {
+    match role {
+        md_v1::role::SPARE => Role::Spare,
+        md_v1::role::FAULTY => Role::Faulty,
+        md_v1::role::JOURNAL => Role::Journal,
+        slot => Role::Slot(u32::from(slot)),
     }
 }
 
@@ -139,7 +145,7 @@ fn v1_areas(sb: &md_v1::Super) -> Areas {
 }
 
 /// The view of a 0.90 superblock on a device of `device` bytes.
-pub fn from_v090(sb: &md_v090::Super, device: Bytes) -> MemberSuper {
+pub fn from_v090(sb: &md_v090::Super, device: Bytes, logical_block_bytes: u32) -> MemberSuper {
     let raw = sb.raw();
     let metadata = MetadataVersion::V0_90(raw.order());
     let start = sb.position().start;
@@ -159,7 +165,9 @@ pub fn from_v090(sb: &md_v090::Super, device: Bytes) -> MemberSuper {
         layout: raw.layout(),
         raid_chunk: Bytes(u64::from(raw.chunk_bytes())).sectors_floor(),
         raid_disks: raw.raid_disks(),
+        number: raw.this_disk().number,
         role: v090_role(own),
+        devices: raw.disks().into_iter().map(v090_role).collect(),
         // Active but not in sync: 0.90 does not say how far.
         recovery_offset: (recovering == md_v090::disk_state::ACTIVE).then_some(Sectors(0)),
         events: Events(raw.events()),
@@ -177,6 +185,7 @@ pub fn from_v090(sb: &md_v090::Super, device: Bytes) -> MemberSuper {
         },
         array_sectors: None,
         reshaping: raw.version().1 == 91,
+        logical_block_bytes,
         device_bytes: device,
     }
 }
@@ -273,6 +282,13 @@ pub fn from_dm_raid(sb: &dm_raid::Super, device: Bytes, logical_block_bytes: u32
             SlotState::Occupied
         }
     };
+    let role = |position| {
+        if raw.is_failed(position) {
+            Role::Faulty
+        } else {
+            Role::Slot(position)
+        }
+    };
     let extended = |value: u64| raw.is_extended().then_some(Sectors(value));
     MemberSuper {
         metadata,
@@ -286,11 +302,9 @@ pub fn from_dm_raid(sb: &dm_raid::Super, device: Bytes, logical_block_bytes: u32
         layout: raw.layout,
         raid_chunk: Sectors(u64::from(raw.stripe_sectors)),
         raid_disks: raw.num_devices,
-        role: if raw.is_failed(raw.array_position) {
-            Role::Faulty
-        } else {
-            Role::Slot(raw.array_position)
-        },
+        number: raw.array_position,
+        role: role(raw.array_position),
+        devices: (0..devices).map(role).collect(),
         recovery_offset: unless_done(raw.disk_recovery_offset),
         events: Events(raw.events),
         resync_offset: unless_done(raw.array_resync_offset),
@@ -310,6 +324,7 @@ pub fn from_dm_raid(sb: &dm_raid::Super, device: Bytes, logical_block_bytes: u32
         },
         array_sectors: extended(raw.array_sectors),
         reshaping: raw.is_extended() && raw.flags & DM_RESHAPE_ACTIVE != 0,
+        logical_block_bytes,
         device_bytes: device,
     }
 }

@@ -164,7 +164,11 @@ impl Search<'_> {
         let metadata = MetadataVersion::V0_90(raw.order());
         match md_v090::Super::validate(raw, md_v090::Position { start: sector }) {
             Ok(sb) => self.result.found.push(FoundSuper {
-                member: normalise::from_v090(&sb, self.store.len()),
+                member: normalise::from_v090(
+                    &sb,
+                    self.store.len(),
+                    self.store.logical_block_bytes(),
+                ),
                 refusals: sb.refusals().to_vec(),
                 raw: RawSuper::V0_90(sb.raw().clone()),
             }),

@@ -1,0 +1,203 @@
+//! How many sectors a bitmap of an array covers: the kernel's `resync_max_sectors`
+//! (reference/kernel.md 9.1 to 9.3).
+
+use super::member::MemberSuper;
+use crate::format::level::Level;
+use crate::units::Sectors;
+
+/// A page, in sectors: the smallest RAID chunk.
+const PAGE_SECTORS: u64 = 8;
+
+/// Why the size cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// The level has no bitmap.
+    #[error("an array of level {level} has no bitmap")]
+    Level {
+        /// The level found.
+        level: Level,
+    },
+    /// The superblock does not say how large the members are.
+    #[error("the superblock does not record how many sectors of each member are used")]
+    UnknownComponent,
+    /// A reshape is under way.
+    #[error("the superblock records an unfinished reshape, during which the size changes")]
+    Reshaping,
+    /// A RAID chunk that the kernel refuses.
+    #[error(
+        "the RAID chunk is {found} sectors, expected a power of two of at least {PAGE_SECTORS}"
+    )]
+    RaidChunk {
+        /// Sectors found.
+        found: Sectors,
+    },
+    /// A layout that the kernel refuses.
+    #[error("layout 0x{layout:x} is not one that {level} knows with {raid_disks} members")]
+    Layout {
+        /// The level.
+        level: Level,
+        /// The layout found.
+        layout: u32,
+        /// Members of the array.
+        raid_disks: u32,
+    },
+    /// A raid10 layout with which the kernel itself maps two chunks onto one place.
+    #[error(
+        "raid10 layout 0x{layout:x} with {raid_disks} members stores two chunks in one place \
+         (near copies with offset, members not a multiple of the near copies); no tool can handle it safely"
+    )]
+    Collision {
+        /// The layout found.
+        layout: u32,
+        /// Members of the array.
+        raid_disks: u32,
+    },
+    /// Too few members for the level.
+    #[error("{level} with {raid_disks} members does not exist")]
+    RaidDisks {
+        /// The level.
+        level: Level,
+        /// Members found.
+        raid_disks: u32,
+    },
+    /// The size does not fit 64 bits.
+    #[error("the array's size does not fit 64 bits")]
+    Overflow,
+}
+
+impl SizeError {
+    /// True when the kernel would not start such an array either.
+    pub fn kernel_refuses(&self) -> bool {
+        matches!(
+            self,
+            Self::Level { .. }
+                | Self::RaidChunk { .. }
+                | Self::Layout { .. }
+                | Self::RaidDisks { .. }
+        )
+    }
+}
+
+/// The sectors that the bitmap of this member's array covers: the used part of a member for
+/// raid1, 4, 5 and 6 (whole RAID chunks), the array for raid10.
+///
+/// # Errors
+/// [`SizeError`] for arrays whose geometry the kernel refuses, or that have no single size.
+pub fn expected(member: &MemberSuper) -> Result<Sectors, SizeError> {
+    if !member.level.has_bitmap() {
+        return Err(SizeError::Level {
+            level: member.level,
+        });
+    }
+    if member.reshaping {
+        return Err(SizeError::Reshaping);
+    }
+    let component = component(member)?;
+    match member.level {
+        Level::Raid4 | Level::Raid5 | Level::Raid6 => parity(member, component),
+        Level::Raid10 => raid10(member, component),
+        _ => Ok(component),
+    }
+}
+
+/// Used sectors of a member: never more than it says to have for data.
+fn component(member: &MemberSuper) -> Result<Sectors, SizeError> {
+    let component = member.component.ok_or(SizeError::UnknownComponent)?;
+    let data = member
+        .areas
+        .data
+        .as_ref()
+        .filter(|_| member.metadata.is_v1());
+    let available =
+        data.map(|data| crate::units::Bytes(data.end.saturating_sub(data.start)).sectors_floor());
+    Ok(available.map_or(component, |available| component.min(available)))
+}
+
+fn raid_chunk(member: &MemberSuper) -> Result<u64, SizeError> {
+    let chunk = member.raid_chunk.0;
+    if chunk.is_power_of_two() && chunk >= PAGE_SECTORS {
+        Ok(chunk)
+    } else {
+        Err(SizeError::RaidChunk {
+            found: member.raid_chunk,
+        })
+    }
+}
+
+fn parity(member: &MemberSuper, component: Sectors) -> Result<Sectors, SizeError> {
+    let chunk = raid_chunk(member)?;
+    let (level, layout, raid_disks) = (member.level, member.layout, member.raid_disks);
+    let (fewest, known) = match level {
+        Level::Raid6 => (4, matches!(layout, 0..=5 | 8..=10 | 16..=20)),
+        Level::Raid5 => (2, layout <= 5),
+        _ => (2, true),
+    };
+    if raid_disks < fewest {
+        return Err(SizeError::RaidDisks { level, raid_disks });
+    }
+    if !known {
+        return Err(SizeError::Layout {
+            level,
+            layout,
+            raid_disks,
+        });
+    }
+    Ok(Sectors(component.0 / chunk * chunk))
+}
+
+/// Copies and far sets of a raid10 layout number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raid10Layout {
+    /// Copies side by side.
+    pub near: u64,
+    /// Copies far apart, or offset by a chunk row.
+    pub far: u64,
+    /// Whether far copies lie in the next chunk row.
+    pub offset: bool,
+    /// Far-set mode: 0 none, 1 the older, 2 the newer.
+    pub far_sets: u32,
+}
+
+impl Raid10Layout {
+    /// Reads the layout number of an array of `raid_disks` members.
+    ///
+    /// # Errors
+    /// [`SizeError::Layout`], [`SizeError::Collision`] or [`SizeError::RaidDisks`].
+    pub fn decode(layout: u32, raid_disks: u32) -> Result<Raid10Layout, SizeError> {
+        let decoded = Raid10Layout {
+            near: u64::from(layout & 0xff),
+            far: u64::from(layout >> 8 & 0xff),
+            offset: layout & 0x1_0000 != 0,
+            far_sets: layout >> 17,
+        };
+        let level = Level::Raid10;
+        let copies = decoded.near * decoded.far;
+        let members = u64::from(raid_disks);
+        if layout >> 19 != 0 || decoded.far_sets > 2 || !(2..=members).contains(&copies) {
+            return Err(SizeError::Layout {
+                level,
+                layout,
+                raid_disks,
+            });
+        }
+        if decoded.near > 1 && decoded.far > 1 && decoded.offset && members % decoded.near != 0 {
+            return Err(SizeError::Collision { layout, raid_disks });
+        }
+        Ok(decoded)
+    }
+}
+
+fn raid10(member: &MemberSuper, component: Sectors) -> Result<Sectors, SizeError> {
+    let chunk = raid_chunk(member)?;
+    let layout = Raid10Layout::decode(member.layout, member.raid_disks)?;
+    // Rounded at each step, in this order, as the kernel does.
+    let rows = component.0 / chunk / layout.far;
+    let chunks = rows
+        .checked_mul(u64::from(member.raid_disks))
+        .ok_or(SizeError::Overflow)?
+        / layout.near;
+    chunks
+        .checked_mul(chunk)
+        .map(Sectors)
+        .ok_or(SizeError::Overflow)
+}
