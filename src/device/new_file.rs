@@ -92,6 +92,13 @@ impl NewFile {
                 .map_err(|error| failed("follow the symbolic link", error))?,
             _ => target.to_owned(),
         };
+        // Renaming over a device node would replace the node.
+        if std::fs::metadata(&resolved).is_ok_and(|data| !data.is_file()) {
+            return Err(NewFileError::BadName {
+                path: shown,
+                reason: "exists and is not a regular file",
+            });
+        }
         let (folder_path, name) = split(&resolved).ok_or_else(|| NewFileError::BadName {
             path: shown.clone(),
             reason: "does not name a file",
@@ -360,16 +367,15 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         let sub = folder.path().join("sub");
         fs::create_dir(&sub).unwrap();
-        let new = NewFile::create(&sub).unwrap();
-        let error = new.publish(Replace::Existing).unwrap_err();
-        assert!(matches!(error, NewFileError::Step { .. }), "{error}");
+        let error = NewFile::create(&sub).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
         assert!(sub.is_dir());
         assert_eq!(names(folder.path()), ["link", "real", "sub"]);
     }
 
     #[test]
     fn bad_names_are_refused() {
-        for path in ["/", "..", "", "/tmp/x/"] {
+        for path in ["/", "..", "", "/nowhere/x/", "/dev/null"] {
             let error = NewFile::create(Path::new(path)).unwrap_err();
             assert!(matches!(error, NewFileError::BadName { .. }), "{error}");
         }

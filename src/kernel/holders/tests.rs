@@ -211,10 +211,10 @@ fn loop_devices_and_mounts_on_them_are_named() {
         return;
     };
     let name = device.path().file_name().unwrap().to_string_lossy();
-    let expected = Holder::Loop {
-        name: name.clone().into_owned(),
-    };
-    assert_eq!(holders(&file).unwrap().found, [expected.clone()]);
+    let expected = [Holder::Loop {
+        name: name.into_owned(),
+    }];
+    assert_eq!(holders(&file).unwrap().found, expected);
     // The driver is asked where there is no sysfs, and where the file was renamed since.
     let bare = System {
         sys: "/nowhere".into(),
@@ -222,10 +222,10 @@ fn loop_devices_and_mounts_on_them_are_named() {
         dev: "/dev".into(),
     };
     let subject = Subject::of(&file).unwrap().unwrap();
-    assert_eq!(bare.holders(subject).found, [expected.clone()]);
+    assert_eq!(bare.holders(subject).found, expected);
     let renamed = folder.path().join("renamed");
     fs::rename(&file, &renamed).unwrap();
-    assert_eq!(holders(&renamed).unwrap().found, [expected.clone()]);
+    assert_eq!(holders(&renamed).unwrap().found, expected);
     assert_eq!(holders(device.path()).unwrap().found, []);
     let at = folder.path().join("my mount");
     fs::create_dir(&at).unwrap();
