@@ -77,11 +77,12 @@ impl Coverage {
     /// The chunks that `sectors` touch, partly covered ones included (what marking dirty needs),
     /// clipped at the end of the covered area.
     pub fn chunks_touched(self, sectors: &Range<Sectors>) -> Range<ChunkIndex> {
-        if sectors.start >= sectors.end {
+        let covered = sectors.start..sectors.end.min(self.sync_size);
+        if covered.start >= covered.end {
             return ChunkIndex(0)..ChunkIndex(0);
         }
-        let start = self.chunk_at(sectors.start, Rounding::Down);
-        let end = self.chunk_at(sectors.end, Rounding::Up);
+        let start = self.chunk_at(covered.start, Rounding::Down);
+        let end = self.chunk_at(covered.end, Rounding::Up);
         start.min(end)..end
     }
 
