@@ -1,5 +1,6 @@
 //! `examine`: finds bitmaps, reads and counts them, and asks whether the kernel would trust them.
 
+mod expand;
 mod locate;
 mod options;
 mod read;
@@ -8,48 +9,67 @@ pub mod result;
 pub use options::ExamineOptions;
 pub use result::Examined;
 
-use crate::device::{DirectStore, OpenMode, Store, StoreError};
+use crate::device::{DirectStore, OpenMode, StoreError};
 use result::{Device, Problem, ProblemKind};
 use std::ffi::OsStr;
 
 /// Examines every device in turn. What goes wrong with one is told in its entry and does not keep
 /// the others from being examined.
 pub fn examine(options: &ExamineOptions) -> Examined {
-    let devices = options
+    let mut subjects: Vec<Subject> = options
         .paths
         .iter()
-        .map(|path| examine_path(path, options))
+        .map(|path| Subject::open(path))
         .collect();
+    for subject in &mut subjects {
+        subject.locate(options);
+    }
+    let mut subjects = expand::running_arrays(subjects, options);
+    for subject in &mut subjects {
+        if let (Some(store), Some(found)) = (&subject.store, subject.device.found.clone()) {
+            read::read_slots(&mut subject.device, store, &found, options);
+        }
+    }
     Examined {
-        devices,
+        devices: subjects.into_iter().map(|subject| subject.device).collect(),
         brief: options.brief,
     }
 }
 
-fn examine_path(path: &OsStr, options: &ExamineOptions) -> Device {
-    let mut device = Device::new(path.to_owned());
-    match DirectStore::open(path, OpenMode::Read) {
-        Ok(store) => {
-            device
-                .notes
-                .extend(store.note().map(|note| format!("{}: {note}", store.name())));
-            examine_store(&mut device, &store, store.is_block_device(), options);
-        }
-        Err(error) => device.problems.push(open_problem(&error)),
-    }
-    device
+/// A device while it is examined.
+struct Subject {
+    device: Device,
+    store: Option<DirectStore>,
 }
 
-/// The part that needs no file system: finds the bitmap on an open store and reads its slots.
-fn examine_store(
-    device: &mut Device,
-    store: &dyn Store,
-    is_block_device: bool,
-    options: &ExamineOptions,
-) {
-    locate::locate(device, store, is_block_device, options);
-    if let Some(found) = device.found.clone() {
-        read::read_slots(device, store, &found, options);
+impl Subject {
+    fn open(path: &OsStr) -> Subject {
+        let mut device = Device::new(path.to_owned());
+        let store = match DirectStore::open(path, OpenMode::Read) {
+            Ok(store) => store,
+            Err(error) => {
+                device.problems.push(open_problem(&error));
+                return Subject {
+                    device,
+                    store: None,
+                };
+            }
+        };
+        device.notes.extend(
+            store
+                .note()
+                .map(|note| format!("{}: {note}", path.to_string_lossy())),
+        );
+        Subject {
+            device,
+            store: Some(store),
+        }
+    }
+
+    fn locate(&mut self, options: &ExamineOptions) {
+        if let Some(store) = &self.store {
+            locate::locate(&mut self.device, store, store.is_block_device(), options);
+        }
     }
 }
 

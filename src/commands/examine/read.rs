@@ -21,14 +21,11 @@ pub(super) fn read_slots(
             return;
         }
     };
-    if !belongs(device, &first, found) {
-        device.shown = false;
-    }
+    device.shown = belongs(device, &first, found);
     // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
-    let nodes = if first.raw().is_lockless() {
-        0
-    } else {
-        first.raw().nodes
+    let nodes = match first.raw().is_lockless() || !device.shown {
+        true => 0,
+        false => first.raw().nodes,
     };
     match options.slot {
         None => {
