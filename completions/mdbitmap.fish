@@ -27,6 +27,7 @@ end
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s V -l version -d 'Print version'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Shows bitmaps: superblock, chunks, how many of them are dirty'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0' -r
@@ -35,3 +36,15 @@ be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s b -l brief -d 'Superblocks only; no bit is read'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l json -d 'One JSON object for all devices'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l size -d 'Covers so much: a member of raid1/4/5/6, the array of raid10' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l like -d 'Covers the array that MEMBER (device or image) belongs to, and takes its UUID' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l array -d 'Covers the running array ARRAY (/dev/md0), and takes its UUID' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l chunk -l bitmap-chunk -d 'Bytes that one bit stands for: a power of two from 512 bytes to 2G' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s d -l delay -d 'Seconds between passes that clear bits on disk [default: 5]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s u -l uuid -d 'UUID of the array, as mdadm prints it, with dashes, or 32 digits [default: the array\'s, or zeros]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l write-behind -d 'Most writes outstanding to write-mostly members of a raid1, 0 to 16383 [default: 0, off; without a number: 256]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l clean -d 'All chunks clean; only with --like of a clean array'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s f -l force -d 'Replaces a file, overwrites what a device holds; never what is in use'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l dry-run -d 'Says what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l json -d 'One JSON object'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'

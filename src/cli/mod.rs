@@ -1,9 +1,11 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
+pub mod create;
 pub mod examine;
 pub mod size;
 pub mod spelling;
 pub mod streams;
+pub mod uuid;
 
 use crate::commands::Status;
 use clap::error::ErrorKind;
@@ -48,11 +50,18 @@ impl Group {
 }
 
 /// Every verb, in the order of the help.
-pub const VERBS: &[Verb] = &[Verb {
-    group: Group::Look,
-    command: examine::command,
-    run: examine::run,
-}];
+pub const VERBS: &[Verb] = &[
+    Verb {
+        group: Group::Look,
+        command: examine::command,
+        run: examine::run,
+    },
+    Verb {
+        group: Group::MakeAndChange,
+        command: create::command,
+        run: create::run,
+    },
+];
 
 /// A mistake in the arguments; the message says what is expected instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

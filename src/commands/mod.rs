@@ -1,5 +1,6 @@
 //! What each verb does, as a function of an options struct; no clap, no printing.
 
+pub mod create;
 pub mod examine;
 pub mod status;
 

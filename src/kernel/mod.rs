@@ -8,6 +8,7 @@ pub mod holders;
 pub mod ioctl;
 pub mod mdstat;
 pub mod system;
+pub mod writers;
 
 pub use arrays::{ArrayMember, RunningArray, running_array};
 pub use holders::{Holder, Holders, holders};

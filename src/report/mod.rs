@@ -1,5 +1,6 @@
 //! How results are shown: mdadm-style text, JSON, plain explanations.
 
+pub mod create;
 pub mod examine_json;
 pub mod examine_text;
 pub mod number;
