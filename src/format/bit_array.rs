@@ -4,6 +4,7 @@
 //! a truncated bitmap must never say clean.
 
 use super::popcount;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// In which order the bits of a word lie on disk.
@@ -67,12 +68,16 @@ impl BitOrder {
 
 /// A mask of the bits of word `index` that lie in `range`.
 fn mask(index: u64, range: &Range<u64>) -> u64 {
-    // Wide: the end of the last word of a hostile range does not fit 64 bits.
-    let base = u128::from(index) * u128::from(WORD_BITS);
-    let low = u128::from(range.start).saturating_sub(base).min(64);
-    let high = u128::from(range.end).saturating_sub(base).min(64);
-    let below = |bits: u128| ((1u128 << bits) - 1) as u64;
-    below(high) & !below(low)
+    from_bit(index, range.start) & !from_bit(index, range.end)
+}
+
+/// A mask of the bits of word `index` that lie at `start` or after it.
+fn from_bit(index: u64, start: u64) -> u64 {
+    match (start / WORD_BITS).cmp(&index) {
+        Ordering::Less => u64::MAX,
+        Ordering::Equal => u64::MAX << (start % WORD_BITS),
+        Ordering::Greater => 0,
+    }
 }
 
 /// A view of bits in memory; bit 0 is the first bit of the first byte.
@@ -113,11 +118,18 @@ impl<'a> BitArray<'a> {
     }
 
     /// Word `index`, absent bits as ones.
+    #[inline]
     fn word(&self, index: u64) -> u64 {
         let whole = usize::try_from(index).ok().and_then(|i| self.words.get(i));
         if let Some(&bytes) = whole {
             return self.order.load(bytes);
         }
+        self.last_word(index)
+    }
+
+    /// A word that is not whole, or not there at all.
+    #[cold]
+    fn last_word(&self, index: u64) -> u64 {
         if index > self.words.len() as u64 {
             return u64::MAX;
         }
@@ -156,28 +168,38 @@ impl<'a> BitArray<'a> {
     }
 
     /// The first bit in `range` that is `value`; bits past the end are set.
+    #[inline]
     pub fn find(&self, range: Range<u64>, value: bool) -> Option<u64> {
         if range.start >= range.end {
             return None;
         }
         let flip = if value { 0 } else { u64::MAX };
-        let last = (range.end - 1) / WORD_BITS;
-        let mut index = range.start / WORD_BITS;
-        loop {
-            let word = (self.word(index) ^ flip) & mask(index, &range);
+        let index = range.start / WORD_BITS;
+        let word = (self.word(index) ^ flip) & from_bit(index, range.start);
+        let found = if word == 0 {
+            self.find_from_word(index + 1, range.end, flip)?
+        } else {
+            index * WORD_BITS + u64::from(word.trailing_zeros())
+        };
+        (found < range.end).then_some(found)
+    }
+
+    /// The first bit from word `index` on that differs from those of `flip`; may lie past `end`.
+    fn find_from_word(&self, mut index: u64, end: u64, flip: u64) -> Option<u64> {
+        let last = (end - 1) / WORD_BITS;
+        while index <= last {
+            if index > self.words.len() as u64 {
+                // Absent to the end of the range, in one step however long that is.
+                return (flip == 0).then_some(index * WORD_BITS);
+            }
+            let word = self.word(index) ^ flip;
             if word != 0 {
                 return Some(index * WORD_BITS + u64::from(word.trailing_zeros()));
             }
             index += 1;
             index += self.skip(index, flip);
-            if index > last {
-                return None;
-            }
-            if index > self.words.len() as u64 {
-                // Absent to the end of the range, in one step however long that is.
-                return value.then_some(index * WORD_BITS);
-            }
         }
+        None
     }
 
     /// Number of whole words from `index` on that are uniformly `value`.
