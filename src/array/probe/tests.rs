@@ -272,7 +272,7 @@ fn what_announces_no_bitmap_says_what_was_found() {
     }));
     assert_eq!(
         none.bitmap.unwrap_err().to_string(),
-        "the 1.2 superblock at byte 4096 announces no internal bitmap (feature map 0x0, bitmap offset 0)"
+        "the 1.2 superblock at byte 4096 announces no internal bitmap (feature_map 0x0, bitmap_offset 0)"
     );
     let zero = only_member(image_of(&md_v1::Builder {
         bitmap_offset: Some(0),

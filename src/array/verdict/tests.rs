@@ -274,6 +274,31 @@ fn what_the_kernel_ignores_is_a_note() {
 }
 
 #[test]
+fn what_the_bitmap_lies_on_is_a_note() {
+    let mut scene = dirty(unclean());
+    scene.md.bad_block_log = Some((8, 8));
+    let verdict = scene.verdict();
+    expect(&verdict, true, true, &[], Some(DIRTY_BYTES));
+    assert!(names(&verdict.notes).contains(&"overlaps-bad-block-log"));
+}
+
+/// reference/kernel.md 10, "golden image": writes at 0 and 4000 KiB, then a crash; the kernel
+/// resynchronised exactly chunks 0 and 62.
+#[test]
+fn the_golden_image_of_the_reference() {
+    let mut scene = unclean();
+    (scene.md.component, scene.md.events) = (Sectors(120_000), Events(11));
+    (
+        scene.bitmap.events,
+        scene.bitmap.events_cleared,
+        scene.bitmap.sync_size_sectors,
+    ) = (11, 10, 120_000);
+    scene.content = vec![0; 938usize.div_ceil(8)];
+    (scene.content[0], scene.content[7]) = (0x01, 0x40);
+    expect(&scene.verdict(), true, true, &[], Some(2 * CHUNK));
+}
+
+#[test]
 fn in_a_cluster_the_nodes_decide() {
     let mut scene = dirty(unclean());
     (
