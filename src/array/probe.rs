@@ -241,6 +241,3 @@ impl Search<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -108,20 +108,32 @@ fn read_other_slots(
     let mut number = 1;
     while number < bound.min(MAX_SLOTS) {
         let slot = read_slot(number, found, first.slot(number), options);
-        if let Some(raw) = slot.superblock.as_ref().filter(|raw| raw.nodes != nodes) {
-            device.problems.push(Problem::new(
-                ProblemKind::BadSlot,
-                format!(
-                    "{name}: nodes: slot {number} says that the cluster has {} nodes, slot 0 says {nodes}; \
-                     use --slot to see slots that are not listed",
-                    raw.nodes
-                ),
-            ));
-            bound = raw.nodes;
+        if let Some(raw) = slot.superblock.as_ref() {
+            if raw.nodes != nodes {
+                device
+                    .problems
+                    .push(nodes_differ(name, number, raw.nodes, nodes));
+            }
+            // Signed to mdadm: a "negative" count ends the listing.
+            bound = if raw.nodes > i32::MAX as u32 {
+                0
+            } else {
+                raw.nodes
+            };
         }
         device.slots.push(slot);
         number += 1;
     }
+}
+
+fn nodes_differ(name: &str, number: u32, found: u32, expected: u32) -> Problem {
+    Problem::new(
+        ProblemKind::BadSlot,
+        format!(
+            "{name}: nodes: slot {number} says that the cluster has {found} nodes, slot 0 says {expected}; use --slot to see \
+             slots that are not listed"
+        ),
+    )
 }
 
 fn read_slot(

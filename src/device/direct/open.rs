@@ -120,11 +120,7 @@ impl Opened {
                 "the file system ({fs}) offers no O_DIRECT: read through the page cache, after dropping what was cached"
             ));
             drop_cache(&self.file);
-        } else if mode != OpenMode::Read
-            && !self
-                .len
-                .is_multiple_of(u64::from(self.physical.max(super::PAGE)))
-        {
+        } else if mode != OpenMode::Read && !self.len.is_multiple_of(u64::from(self.physical)) {
             self.plain = Some(self.open_plain(path, name)?);
         }
         Ok(())

@@ -8,10 +8,9 @@ pub(super) use clean::nothing_dirty;
 
 use super::{Covered, CreateError, CreateOptions, Note};
 use crate::format::placement::content::Fill;
-use crate::kernel::DeviceNumber;
 use crate::units::{Events, Sectors};
 use members::Member;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The array's part in a new bitmap.
 pub(super) struct Source {
@@ -19,10 +18,6 @@ pub(super) struct Source {
     pub(super) uuid: [u8; 16],
     pub(super) events: Events,
     pub(super) fill: Fill,
-    /// What was read: none of it may be the target.
-    pub(super) read: Vec<PathBuf>,
-    /// The running array, on which the file must not lie.
-    pub(super) running: Option<(String, DeviceNumber)>,
 }
 
 /// An array to make a bitmap for.
@@ -30,7 +25,6 @@ struct Array {
     sync_size: Sectors,
     uuid: [u8; 16],
     uuid_text: String,
-    running: Option<(String, DeviceNumber)>,
 }
 
 /// Finds out what the bitmap covers.
@@ -48,11 +42,7 @@ pub(super) fn resolve(
         Covered::Size(sync_size) => Ok(dirty(*sync_size, options.uuid.unwrap_or_default())),
         Covered::Array(path) => {
             let array = running::array(path, notes)?;
-            let uuid = uuid(options, &array, notes);
-            Ok(Source {
-                running: array.running,
-                ..dirty(array.sync_size, uuid)
-            })
+            Ok(dirty(array.sync_size, uuid(options, &array, notes)))
         }
         Covered::Like(paths) => {
             let members = paths
@@ -62,10 +52,7 @@ pub(super) fn resolve(
             let array = members::agreed(&members)?;
             let uuid = uuid(options, &array, notes);
             if !options.clean {
-                return Ok(Source {
-                    read: paths.clone(),
-                    ..dirty(array.sync_size, uuid)
-                });
+                return Ok(dirty(array.sync_size, uuid));
             }
             if uuid != array.uuid {
                 return Err(CreateError::NotClean {
@@ -80,8 +67,6 @@ pub(super) fn resolve(
                 uuid,
                 events: clean::events(&members)?,
                 fill: Fill::Clean,
-                read: paths.clone(),
-                running: None,
             })
         }
     }
@@ -93,8 +78,6 @@ fn dirty(sync_size: Sectors, uuid: [u8; 16]) -> Source {
         uuid,
         events: Events(0),
         fill: Fill::Dirty,
-        read: Vec::new(),
-        running: None,
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn array(path: &Path, notes: &mut Vec<Note>) -> Result<Array, CreateE
         )));
     }
     let metadata = running.metadata.as_deref().unwrap_or_default();
-    let array = match metadata {
+    match metadata {
         "none" | "non-persistent" => without_superblocks(path, &running),
         _ if metadata.starts_with("external") => Err(refuse(
             path,
@@ -38,11 +38,7 @@ pub(super) fn array(path: &Path, notes: &mut Vec<Note>) -> Result<Array, CreateE
             ),
         )),
         _ => by_members(path, &running, notes),
-    }?;
-    Ok(Array {
-        running: Some((path.display().to_string(), running.number)),
-        ..array
-    })
+    }
 }
 
 /// The kernel alone is asked: an array of `mdadm --build` has no superblock, hence no UUID.
@@ -57,7 +53,6 @@ fn without_superblocks(path: &Path, running: &RunningArray) -> Result<Array, Cre
         sync_size,
         uuid: [0; 16],
         uuid_text: uuid_text::in_byte_order(&[0; 16]),
-        running: None,
     })
 }
 
