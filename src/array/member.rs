@@ -98,8 +98,8 @@ pub enum NoBitmap {
     },
     /// The announced place is not on the device.
     #[error(
-        "the {metadata} superblock at byte {super_start} places the bitmap {offset_sectors} sectors from itself, \
-         which is outside the device ({device_bytes} bytes)"
+        "the {metadata} superblock at byte {super_start} places the bitmap {offset_sectors} sectors from itself \
+         (bitmap_offset), which is outside the device ({device_bytes} bytes)"
     )]
     OutsideDevice {
         /// Metadata version.

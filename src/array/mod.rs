@@ -3,6 +3,7 @@
 pub mod filter;
 pub mod member;
 mod normalise;
+pub mod overlap;
 pub mod probe;
 pub mod sync_size;
 pub mod verdict;

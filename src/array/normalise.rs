@@ -88,7 +88,7 @@ fn v1_bitmap(
             metadata,
             super_start,
             field: format!(
-                "feature map 0x{:x}, bitmap offset {}",
+                "feature_map 0x{:x}, bitmap_offset {}",
                 fixed.feature_map, fixed.bitmap_offset
             ),
             would_be: None,

@@ -201,3 +201,155 @@ fn raid10(member: &MemberSuper, component: Sectors) -> Result<Sectors, SizeError
         .map(Sectors)
         .ok_or(SizeError::Overflow)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::probe::probe;
+    use crate::device::MemoryStore;
+    use crate::format::dm_raid;
+    use crate::format::md_v1::{Builder, Minor, feature};
+
+    /// A member of a large device, of which only the superblock exists.
+    fn size(change: impl FnOnce(&mut Builder)) -> Result<Sectors, SizeError> {
+        let mut builder = Builder::mirror(Minor::V2, Sectors(1 << 40));
+        builder.raid_chunk = Sectors(1024);
+        change(&mut builder);
+        let mut image = vec![0; 8192];
+        let bytes = builder.build().to_bytes();
+        image[4096..4096 + bytes.len()].copy_from_slice(&bytes);
+        let result = probe(&MemoryStore::new("image", image), None);
+        expected(&result.found[0].member)
+    }
+
+    fn of(
+        level: Level,
+        layout: u32,
+        raid_disks: u32,
+        component: u64,
+    ) -> Result<Sectors, SizeError> {
+        size(|builder| {
+            (builder.level, builder.layout, builder.raid_disks) = (level, layout, raid_disks);
+            builder.component = Sectors(component);
+        })
+    }
+
+    #[test]
+    fn mirrors_cover_a_member_parity_whole_chunks_raid10_the_array() {
+        assert_eq!(of(Level::Raid1, 0, 2, 37889), Ok(Sectors(37889)));
+        assert_eq!(of(Level::Raid4, 77, 3, 10_239), Ok(Sectors(9 * 1024)));
+        assert_eq!(of(Level::Raid5, 2, 3, 10_240), Ok(Sectors(10_240)));
+        assert_eq!(of(Level::Raid6, 20, 4, 10_241), Ok(Sectors(10_240)));
+        // reference/mdadm.md 2.10 F.
+        assert_eq!(
+            of(Level::Raid10, 0x102, 4, 209_582_080),
+            Ok(Sectors(419_164_160))
+        );
+    }
+
+    #[test]
+    fn raid10_rounds_at_each_step() {
+        // reference/kernel.md 9.3 with chunks of 64 sectors and members of 5000: 78 chunks each.
+        let raid10 = |layout, raid_disks| {
+            size(|builder| {
+                (builder.level, builder.layout, builder.raid_disks) =
+                    (Level::Raid10, layout, raid_disks);
+                (builder.component, builder.raid_chunk) = (Sectors(5000), Sectors(64));
+            })
+        };
+        assert_eq!(raid10(0x102, 5), Ok(Sectors(195 * 64)));
+        assert_eq!(raid10(0x201, 4), Ok(Sectors(39 * 4 * 64)));
+        assert_eq!(raid10(0x301, 5), Ok(Sectors(26 * 5 * 64)));
+        assert_eq!(raid10(0x202, 4), Ok(Sectors(39 * 4 / 2 * 64)));
+        assert_eq!(raid10(0x4_0201, 5), Ok(Sectors(39 * 5 * 64)));
+        assert_eq!(raid10(0x1_0201, 4), Ok(Sectors(39 * 4 * 64)));
+    }
+
+    #[test]
+    fn layouts_that_collide_or_do_not_exist_are_refused() {
+        assert!(matches!(
+            of(Level::Raid10, 0x1_0202, 5, 10_000),
+            Err(SizeError::Collision { .. })
+        ));
+        assert!(of(Level::Raid10, 0x1_0202, 4, 10_000).is_ok());
+        assert!(
+            of(Level::Raid10, 0x1_0102, 5, 10_000).is_ok(),
+            "one far copy: nothing to collide with"
+        );
+        for layout in [0, 0x101, 0x100, 0x2, 0x303, 0x8_0102, 0x6_0201] {
+            assert!(
+                matches!(
+                    of(Level::Raid10, layout, 8, 10_000),
+                    Err(SizeError::Layout { .. })
+                ),
+                "{layout:x}"
+            );
+        }
+        assert!(matches!(
+            of(Level::Raid10, 0x104, 3, 10_000),
+            Err(SizeError::Layout { .. })
+        ));
+        for (level, layout) in [
+            (Level::Raid5, 6),
+            (Level::Raid6, 6),
+            (Level::Raid6, 11),
+            (Level::Raid6, 21),
+        ] {
+            assert!(matches!(
+                of(level, layout, 4, 10_000),
+                Err(SizeError::Layout { .. })
+            ));
+        }
+        assert!(matches!(
+            of(Level::Raid6, 2, 3, 10_000),
+            Err(SizeError::RaidDisks { .. })
+        ));
+        assert!(matches!(
+            of(Level::Raid0, 0, 3, 10_000),
+            Err(SizeError::Level { .. })
+        ));
+    }
+
+    #[test]
+    fn hostile_numbers_are_refused() {
+        for chunk in [0, 4, 12, 1000] {
+            let result = size(|builder| {
+                (builder.level, builder.raid_disks, builder.raid_chunk) =
+                    (Level::Raid5, 3, Sectors(chunk));
+            });
+            assert!(
+                matches!(result, Err(SizeError::RaidChunk { .. })),
+                "{chunk}"
+            );
+        }
+        let result = size(|builder| {
+            (builder.level, builder.layout, builder.raid_disks) = (Level::Raid10, 0x102, 1920);
+            (builder.component, builder.data_size) = (Sectors(u64::MAX), Sectors(u64::MAX));
+        });
+        assert_eq!(result, Err(SizeError::Overflow));
+        assert_eq!(
+            size(|builder| builder.features = feature::RESHAPE_ACTIVE),
+            Err(SizeError::Reshaping)
+        );
+        let larger = size(|builder| {
+            (builder.component, builder.data_size) = (Sectors(500), Sectors(400));
+        });
+        assert_eq!(larger, Ok(Sectors(400)));
+    }
+
+    #[test]
+    fn dm_raid_says_its_size_only_in_the_extension() {
+        let sized = |change: fn(&mut dm_raid::RawSuper)| {
+            let mut raw = dm_raid::RawSuper::mirror(2, 262_144);
+            change(&mut raw);
+            let mut image = raw.to_bytes();
+            image.resize(8192, 0);
+            expected(&probe(&MemoryStore::new("image", image), None).found[0].member)
+        };
+        assert_eq!(sized(|_| ()), Ok(Sectors(262_144)));
+        assert_eq!(
+            sized(|raw| raw.compat_features = 0),
+            Err(SizeError::UnknownComponent)
+        );
+    }
+}

@@ -88,7 +88,7 @@ pub fn translate(args: Vec<OsString>) -> Result<Spelled, UsageError> {
 fn device_first(first: Option<OsString>, args: Vec<OsString>) -> Result<Spelled, UsageError> {
     let is_verb = super::VERBS
         .iter()
-        .any(|verb| first.as_deref() == Some(OsStr::new((verb.command)().get_name())));
+        .any(|verb| first.as_deref() == Some(OsStr::new(verb.name)));
     let spells_mdadm = args
         .iter()
         .any(|arg| arg == "-X" || arg == "--examine-bitmap");

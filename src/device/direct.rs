@@ -21,6 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most that an unaligned request has in memory at a time.
 const BOUNCE: u64 = 1 << 20;
 
+/// Pages are this long or longer; where longer, blocks beside each other may share one.
+const PAGE: u32 = 4096;
+
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
@@ -129,12 +132,12 @@ impl DirectStore {
         u64::from(self.logical)
     }
 
-    /// Where O_DIRECT writes end. File systems write back whole blocks of their own, so the last
-    /// one, if it is not whole, is left to the page cache entirely.
+    /// Where O_DIRECT writes end. The page cache works in pages, and file systems in blocks of
+    /// their own, so the last one of these, if it is not whole, is left to the cache entirely.
     fn direct_end(&self) -> u64 {
         match self.kind {
             Kind::Block { .. } => self.len,
-            Kind::File => self.len - self.len % u64::from(self.physical).max(1),
+            Kind::File => self.len - self.len % u64::from(self.physical.max(PAGE)),
         }
     }
 

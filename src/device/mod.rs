@@ -1,6 +1,7 @@
 //! Raw storage: the [`Store`] trait and its implementations. The only way to touch a disk.
 
 pub mod aligned;
+pub mod cached;
 pub mod direct;
 pub mod extents;
 pub mod filesystem;
@@ -13,6 +14,7 @@ pub mod store;
 pub(crate) mod testing;
 
 pub use aligned::AlignedBuffer;
+pub use cached::CachedStore;
 pub use direct::{DirectStore, OpenMode};
 pub use memory::MemoryStore;
 pub use new_file::{NewFile, NewFileError, Replace};

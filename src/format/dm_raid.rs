@@ -174,14 +174,14 @@ impl Super {
         failures.require(
             (1..=MAX_DEVICES).contains(&raw.num_devices),
             Check::RaidDisks,
-            "number of devices",
+            "num_devices",
             raw.num_devices,
             format_args!("1 to {MAX_DEVICES}"),
         );
         failures.require(
             raw.array_position < raw.num_devices,
             Check::OwnNumber,
-            "position",
+            "array_position",
             raw.array_position,
             format_args!("below the number of devices, {}", raw.num_devices),
         );

@@ -7,6 +7,7 @@ pub mod arrays;
 pub mod holders;
 pub mod ioctl;
 pub mod mdstat;
+pub mod stacks;
 pub mod system;
 pub mod writers;
 

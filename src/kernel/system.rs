@@ -154,14 +154,19 @@ impl System {
         self.sys.join("dev/block").join(number.to_string())
     }
 
-    /// A path under which the block device with this number can be opened: what udev says, else
-    /// the name the kernel gave it, else whatever node under /dev has that number.
+    /// A path under which the block device with this number can be opened: under the name that a
+    /// device mapper device was given, else the kernel's name, else udev's link by number, else
+    /// whatever node under /dev has that number.
     pub fn device_path(&self, number: DeviceNumber) -> Option<PathBuf> {
         let right = |path: &PathBuf| block_number(path) == Some(number);
         let by_udev = || fs::canonicalize(self.dev.join("block").join(number.to_string())).ok();
-        self.kernel_name(number)
-            .map(|name| self.dev.join(name))
+        let mapper = attribute(&self.block_folder(number), "dm/name")
+            .filter(|name| !name.is_empty() && !name.contains('/'))
+            .map(|name| self.dev.join("mapper").join(name));
+        let kernels = || self.kernel_name(number).map(|name| self.dev.join(name));
+        mapper
             .filter(right)
+            .or_else(|| kernels().filter(right))
             .or_else(|| by_udev().filter(right))
             .or_else(|| self.node_with(number))
     }

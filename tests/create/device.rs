@@ -42,6 +42,25 @@ fn only_the_bytes_of_the_bitmap_are_written() {
     status(&create(["--size=39976s", "--force", &device.node]), 0);
 }
 
+/// The header and the first bits share a block of 4096 bytes, which is read, changed and written.
+#[test]
+fn blocks_of_4096_bytes_keep_what_is_behind_the_bitmap() {
+    let folder = folder();
+    let file = folder.path().join("disk");
+    fs::write(&file, [0xaa; 1 << 20]).unwrap();
+    let Some(device) = Loop::with_blocks_of_4096(&file) else {
+        eprintln!("SKIPPED: no loop device of 4096-byte blocks can be made here");
+        return;
+    };
+    status(&create(["--size=39976s", &device.node]), 0);
+    let bytes = fs::read(&file).unwrap();
+    assert_eq!(
+        sha256(&bytes[..881]),
+        "fbe2e1c456829f399d0036c6bca13cb911bef7c2a5097142cd6f86a6dc10e2b5"
+    );
+    assert!(bytes[881..].iter().all(|&b| b == 0xaa));
+}
+
 #[test]
 fn what_a_device_holds_is_named_and_kept() {
     let folder = folder();

@@ -248,6 +248,22 @@ fn several_members_must_agree() {
     assert!(!path.exists());
 }
 
+/// The image would be replaced by a bitmap.
+#[test]
+fn a_member_is_never_its_own_bitmap() {
+    let folder = folder();
+    let member = image(folder.path(), "member", &mirror(Minor::V2));
+    std::os::unix::fs::symlink("member", folder.path().join("link")).unwrap();
+    let before = fs::read(&member).unwrap();
+    for target in ["member", "link"] {
+        let target = folder.path().join(target);
+        let output = create([&like(&member), "--force", target.to_str().unwrap()]);
+        let (_, err) = status(&output, 3);
+        assert!(err.contains("a bitmap there would destroy it"), "{err}");
+    }
+    assert!(fs::read(&member).unwrap() == before);
+}
+
 #[test]
 fn another_uuid_is_warned_of_and_never_vouched_for() {
     let folder = folder();

@@ -73,6 +73,16 @@ impl Loop {
         let node = run("losetup", &["--find", "--show", file.to_str().unwrap()])?;
         Some(Loop { node })
     }
+
+    /// The same with blocks of 4096 bytes.
+    fn with_blocks_of_4096(file: &Path) -> Option<Self> {
+        let file = file.to_str().unwrap();
+        let node = run(
+            "losetup",
+            &["--find", "--show", "--sector-size", "4096", file],
+        )?;
+        Some(Loop { node })
+    }
 }
 
 impl Drop for Loop {

@@ -5,6 +5,7 @@ use super::reload::{LoadAction, LoadModel};
 use super::scope::{Scope, States};
 use super::{Reason, Verdict};
 use crate::array::member::{MemberSuper, MetadataVersion, Role};
+use crate::array::overlap;
 use crate::array::sync_size::{self, SizeError};
 use crate::format::bitmap_rules::{self, Consequence, Context, Place, Rule, Violation};
 use crate::format::bitmap_super::RawBitmapSuper;
@@ -269,6 +270,11 @@ impl Case<'_> {
                 "its {failure}: a truncated image, or a device that shrank; the kernel would refuse it as it is"
             );
             self.note("device-too-small", sentence);
+        }
+        if let Ok(place) = &self.assembly.own().member.bitmap {
+            for overlap in overlap::overlaps(&self.assembly.own().member, self.raw, place.start) {
+                self.note(overlap.with.overlap_name(), overlap.to_string());
+            }
         }
         let vacant = self.array().vacant_slots();
         if !vacant.is_empty() {

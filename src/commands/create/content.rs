@@ -103,9 +103,13 @@ fn buffer_part(buffer: &mut AlignedBuffer, at: u64, end: u64) -> &mut [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitmap::Bitmap;
     use crate::device::MemoryStore;
+    use crate::format::bit_array::BitOrder;
+    use crate::format::bitmap_rules::{Context, violations};
     use crate::format::placement::ChunkSize;
     use crate::units::{Events, Sectors};
+    use proptest::prelude::*;
 
     fn content(sectors: u64, fill: Fill) -> Content {
         let bitmap = NewBitmap {
@@ -140,6 +144,47 @@ mod tests {
         assert_eq!(bytes.len(), 256 + (20 << 20) / 8);
         assert_eq!(bytes[..256], content.superblock.to_bytes());
         assert!(bytes[256..].iter().all(|&b| b == 0xff));
+    }
+
+    proptest! {
+        /// The kernel finds nothing to object to, and reads what was meant.
+        #[test]
+        fn what_is_made_is_a_bitmap_by_the_kernels_rules(
+            sectors in prop_oneof![0_u64..5000, 0_u64..(1 << 24)],
+            shift in 9_u32..32,
+            delay_seconds in 1_u32..(1 << 31),
+            write_behind in 0_u32..=16383,
+            uuid in any::<[u8; 16]>(),
+            events in any::<u64>(),
+            clean in any::<bool>(),
+        ) {
+            let fill = if clean { Fill::Clean } else { Fill::Dirty };
+            let content = Content::new(
+                &NewBitmap {
+                    uuid,
+                    sync_size: Sectors(sectors),
+                    chunk: ChunkSize::new(1 << shift).unwrap(),
+                    delay_seconds,
+                    write_behind,
+                    events: Events(events),
+                    cluster: None,
+                },
+                fill,
+            );
+            let context = Context {
+                uuid: Some(uuid),
+                events: Some(Events(events)),
+                resync_max: Some(Sectors(sectors)),
+                available: Some(content.length),
+                ..Context::default()
+            };
+            prop_assert_eq!(violations(&content.superblock, &context), []);
+            let store = MemoryStore::new("m", whole(&content));
+            let counts = Bitmap::open(&store, Bytes(0), BitOrder::Little).unwrap().count().unwrap();
+            prop_assert_eq!(counts.chunks, content.bits);
+            prop_assert_eq!(counts.missing_chunks, 0);
+            prop_assert_eq!(counts.dirty, if clean { 0 } else { content.bits });
+        }
     }
 
     #[test]

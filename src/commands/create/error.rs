@@ -43,6 +43,25 @@ pub enum CreateError {
         /// By what.
         holders: String,
     },
+    /// The target is what the bitmap is to describe.
+    #[error(
+        "{path}: is a member of the array that the bitmap is for; a bitmap there would destroy it"
+    )]
+    IsMember {
+        /// The file or device.
+        path: String,
+    },
+    /// The file would lie on the array that needs it.
+    #[error(
+        "{path}: lies on the array {array} itself; to write to the array md would have to write the file first, \
+         and for that to the array"
+    )]
+    OnArray {
+        /// The file.
+        path: String,
+        /// The array.
+        array: String,
+    },
     /// Neither a file nor a block device.
     #[error("{path}: is a {found}; expected a new or existing regular file, or a block device")]
     WrongKind {
@@ -173,6 +192,8 @@ impl CreateError {
             | CreateError::HasWriter { .. }
             | CreateError::InUse { .. }
             | CreateError::WrongKind { .. }
+            | CreateError::IsMember { .. }
+            | CreateError::OnArray { .. }
             | CreateError::NotEmpty { .. }
             | CreateError::TooSmall { .. }
             | CreateError::NoDefaultChunk { .. }

@@ -1,7 +1,7 @@
 //! A bitmap as a regular file.
 
 use super::content::Content;
-use super::{CreateError, Note, source};
+use super::{CreateError, Note, folder_of, source};
 use crate::device::filesystem::{self, ServesMd};
 use crate::device::{DirectStore, NewFile, OpenMode, Replace, extents};
 use crate::format::placement::content::Fill;
@@ -40,12 +40,9 @@ pub(super) fn check(
 
 /// md cannot keep a bitmap on every file system.
 fn note_file_system(path: &Path, exists: bool, notes: &mut Vec<Note>) {
-    let parent = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
     let place = match exists {
         true => path,
-        false => parent.unwrap_or(Path::new(".")),
+        false => folder_of(path),
     };
     // A folder that cannot be looked at is a folder that cannot be written to: that error follows.
     let Ok(found) = filesystem::of_path(place) else {

@@ -12,12 +12,15 @@ use crate::device::Replace;
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
 use crate::format::placement::content::{Fill, NewBitmap};
 use crate::format::placement::{ChunkSize, chunk};
+use crate::kernel::holders::Subject;
+use crate::kernel::{DeviceNumber, System};
 use crate::units::{Bytes, Sectors};
 use content::Content;
+use source::Source;
 use std::fmt;
 use std::fs::{self, FileType, Metadata};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What the bitmap is to cover.
@@ -173,6 +176,7 @@ pub fn create(options: &CreateOptions) -> Result<Created, CreateError> {
         cluster: None,
     };
     let content = Content::new(&bitmap, source.fill);
+    keep_apart(&options.target, &source)?;
     let target = write(options, &content, &mut notes)?;
     Ok(Created {
         path: options.target.clone(),
@@ -184,6 +188,42 @@ pub fn create(options: &CreateOptions) -> Result<Created, CreateError> {
         written: !options.dry_run,
         notes,
     })
+}
+
+/// Refuses a target that is, or lies on, what the bitmap is for.
+fn keep_apart(target: &Path, source: &Source) -> Result<(), CreateError> {
+    let subject = |path: &Path| Subject::of(path).ok().flatten();
+    let path = || target.display().to_string();
+    if let Some(target) = subject(target)
+        && source.read.iter().any(|read| subject(read) == Some(target))
+    {
+        return Err(CreateError::IsMember { path: path() });
+    }
+    let Some((array, number)) = &source.running else {
+        return Ok(());
+    };
+    // The file itself may not be there yet: its folder is on the same file system.
+    let place = match fs::metadata(target) {
+        Ok(found) => Ok(found),
+        Err(_) => fs::metadata(folder_of(target)),
+    };
+    match place {
+        Ok(place) if System::default().stands_on(DeviceNumber::from_raw(place.dev()), *number) => {
+            Err(CreateError::OnArray {
+                path: path(),
+                array: array.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The folder that a path names something in.
+fn folder_of(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 fn write(

@@ -23,7 +23,7 @@ fn expand(mut subject: Subject, options: &ExamineOptions) -> Vec<Subject> {
     let is_block_device = subject
         .store
         .as_ref()
-        .is_some_and(|store| store.is_block_device());
+        .is_some_and(|store| store.inner().is_block_device());
     if !is_block_device || subject.device.member.is_some() {
         return vec![subject];
     }

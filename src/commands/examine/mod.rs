@@ -9,7 +9,7 @@ pub mod result;
 pub use options::ExamineOptions;
 pub use result::Examined;
 
-use crate::device::{DirectStore, OpenMode, StoreError};
+use crate::device::{CachedStore, DirectStore, OpenMode, StoreError};
 use result::{Device, Problem, ProblemKind};
 use std::ffi::OsStr;
 
@@ -39,7 +39,7 @@ pub fn examine(options: &ExamineOptions) -> Examined {
 /// A device while it is examined.
 struct Subject {
     device: Device,
-    store: Option<DirectStore>,
+    store: Option<CachedStore<DirectStore>>,
 }
 
 impl Subject {
@@ -62,13 +62,18 @@ impl Subject {
         );
         Subject {
             device,
-            store: Some(store),
+            store: Some(CachedStore::new(store)),
         }
     }
 
     fn locate(&mut self, options: &ExamineOptions) {
         if let Some(store) = &self.store {
-            locate::locate(&mut self.device, store, store.is_block_device(), options);
+            locate::locate(
+                &mut self.device,
+                store,
+                store.inner().is_block_device(),
+                options,
+            );
         }
     }
 }

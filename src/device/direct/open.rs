@@ -120,7 +120,11 @@ impl Opened {
                 "the file system ({fs}) offers no O_DIRECT: read through the page cache, after dropping what was cached"
             ));
             drop_cache(&self.file);
-        } else if mode != OpenMode::Read && !self.len.is_multiple_of(u64::from(self.physical)) {
+        } else if mode != OpenMode::Read
+            && !self
+                .len
+                .is_multiple_of(u64::from(self.physical.max(super::PAGE)))
+        {
             self.plain = Some(self.open_plain(path, name)?);
         }
         Ok(())

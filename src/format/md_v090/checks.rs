@@ -72,11 +72,11 @@ fn check_identity(raw: &RawSuper, failures: &mut Failures) {
         hex(raw.magic()),
         hex(MAGIC),
     );
-    failures.require(major == 0, Check::MajorVersion, "major version", major, 0);
+    failures.require(major == 0, Check::MajorVersion, "major_version", major, 0);
     failures.require(
         (90..=91).contains(&minor),
         Check::MinorVersion,
-        "minor version",
+        "minor_version",
         minor,
         "90, or 91 while reshaping",
     );
@@ -93,7 +93,7 @@ fn check_content(raw: &RawSuper, position: Position, failures: &mut Failures) {
     failures.require(
         (1..=MAX_DISKS as u32).contains(&raw.raid_disks()),
         Check::RaidDisks,
-        "number of raid disks",
+        "raid_disks",
         raw.raid_disks(),
         format_args!("1 to {MAX_DISKS}"),
     );

@@ -97,21 +97,21 @@ fn check_identity(raw: &RawSuper, position: Position, failures: &mut Failures) {
     failures.require(
         sb.major_version == 1,
         Check::MajorVersion,
-        "major version",
+        "major_version",
         sb.major_version,
         1,
     );
     failures.require(
         sb.max_dev <= MAX_ROLES,
         Check::MaxDev,
-        "number of roles (max_dev)",
+        "max_dev",
         sb.max_dev,
         format_args!("at most {MAX_ROLES}"),
     );
     failures.require(
         sb.super_offset == position.start.0,
         Check::SuperOffset,
-        "superblock offset",
+        "super_offset",
         format_args!("sector {}", sb.super_offset),
         format_args!("sector {}, where it was found", position.start),
     );
@@ -140,7 +140,7 @@ fn check_content(raw: &RawSuper, failures: &mut Failures) {
     failures.require(
         features.unknown() == 0,
         Check::UnknownFeatures,
-        "feature map",
+        "feature_map",
         hex(sb.feature_map),
         format_args!("no bit outside {}", hex(feature::KNOWN)),
     );
@@ -149,14 +149,14 @@ fn check_content(raw: &RawSuper, failures: &mut Failures) {
     failures.require(
         !(logs_parity && excluded),
         Check::FeatureConflict,
-        "feature map",
+        "feature_map",
         hex(sb.feature_map),
         "a partial parity log without bitmap or journal",
     );
     failures.require(
         sb.data_size >= 10,
         Check::DataSize,
-        "data size",
+        "data_size",
         format_args!("{} sectors", sb.data_size),
         "at least 10 sectors",
     );
@@ -171,7 +171,7 @@ fn check_content(raw: &RawSuper, failures: &mut Failures) {
     failures.require(
         sb.raid_disks <= MAX_ROLES,
         Check::RaidDisks,
-        "number of raid disks",
+        "raid_disks",
         sb.raid_disks,
         format_args!("at most {MAX_ROLES}"),
     );
@@ -197,7 +197,7 @@ fn check_places(raw: &RawSuper, position: Position, failures: &mut Failures) {
     failures.require(
         sb.data_size <= available,
         Check::DeviceTooSmall,
-        "data size",
+        "data_size",
         format_args!("{} sectors", sb.data_size),
         format_args!("at most {available} sectors, all that this device has for data"),
     );
@@ -211,7 +211,7 @@ fn check_places(raw: &RawSuper, position: Position, failures: &mut Failures) {
         failures.require(
             sb.data_offset >= end,
             Check::OverlapsData,
-            "data offset",
+            "data_offset",
             format_args!("sector {}", sb.data_offset),
             format_args!("at least sector {end}, the end of the superblock"),
         );

@@ -210,7 +210,7 @@ fn messages_name_field_found_and_expected() {
     raw.fixed.major_version = 7;
     raw.seal();
     let failures = Super::validate(raw, position(Minor::V2)).unwrap_err();
-    assert_eq!(failures[0].to_string(), "major version is 7, expected 1");
+    assert_eq!(failures[0].to_string(), "major_version is 7, expected 1");
 }
 
 #[test]

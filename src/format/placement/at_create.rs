@@ -2,7 +2,7 @@
 //! (reference/mdadm.md 2.3, 2.6).
 
 use super::PlacementError;
-use super::v1::{BAD_BLOCK_LOG, BadBlockLog, Minor, choose_bm_space};
+use super::v1::{BAD_BLOCK_LOG, BadBlockLog, Minor, choose_bm_space, super_offset};
 use crate::units::Sectors;
 
 /// Sectors that mdadm keeps for a partial parity log.
@@ -38,9 +38,9 @@ pub fn data_area(
     raid_chunk_kib: u64,
     reserve: Reserve,
 ) -> Result<(Sectors, Sectors), PlacementError> {
-    minor.super_offset(device)?;
+    super_offset(minor, device)?;
     let reserved = reserve.sectors(device);
-    if minor == Minor::V1_0 {
+    if minor == Minor::V0 {
         let usable = (device.0 & !7).saturating_sub(24).saturating_sub(reserved);
         return Ok((Sectors(0), Sectors(usable)));
     }
@@ -91,7 +91,7 @@ pub fn finish(
     size: Sectors,
     bitmap: Option<BitmapSpace>,
 ) -> Result<Finished, PlacementError> {
-    let super_offset = minor.super_offset(device)?;
+    let super_offset = super_offset(minor, device)?;
     let space = bitmap.map_or(choose_bm_space(size), |b| b.area.0);
     let log = |offset: i128| {
         let log = BadBlockLog {
@@ -100,7 +100,7 @@ pub fn finish(
         };
         bitmap.is_none_or(|b| b.nodes == 0).then_some(log)
     };
-    if minor == Minor::V1_0 {
+    if minor == Minor::V0 {
         let taken = Sectors(space.saturating_add(BAD_BLOCK_LOG));
         let data_size = super_offset
             .checked_sub(taken)

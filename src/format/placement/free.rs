@@ -55,7 +55,9 @@ impl Taken {
     /// device.
     pub fn of(member: &Member, device: Sectors) -> Result<Taken, PlacementError> {
         let at = member.super_offset.0;
-        let super_bytes = 256 + 2 * u64::from(member.max_dev);
+        let block = u64::from(member.logical_block_bytes).max(SECTOR_BYTES);
+        // At most 2^33 bytes rounded up to 2^32: no overflow.
+        let super_bytes = (256 + 2 * u64::from(member.max_dev)).div_ceil(block) * block;
         // A new array uses the data area up to its component size; mdadm fixes data_size later.
         let data = match member.is_being_created() {
             true => member.size.0,
@@ -69,7 +71,7 @@ impl Taken {
             )?,
             region(Region::Data, i128::from(member.data_offset.0), data)?,
         ];
-        if member.minor == Minor::V1_2 {
+        if member.minor == Minor::V2 {
             regions.push(region(Region::Boot, 0, at.min(8))?);
         }
         if let Some(log) = member.bad_blocks {

@@ -45,7 +45,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn example_a_with_1_2_metadata() {
-    let (member, placement) = example_a(Minor::V1_2);
+    let (member, placement) = example_a(Minor::V2);
     let bitmap = plain(UUID, member.size, placement.chunk, 1);
     assert_eq!(
         placement.on_device(member.super_offset),
@@ -69,7 +69,7 @@ fn example_a_with_1_2_metadata() {
 
 #[test]
 fn example_a_with_1_0_metadata() {
-    let (member, placement) = example_a(Minor::V1_0);
+    let (member, placement) = example_a(Minor::V0);
     let bitmap = plain(UUID, member.size, placement.chunk, 1);
     assert_eq!(placement.on_device(member.super_offset).0, 20_463_616 / 512);
     assert_eq!(placement.area, Sectors(8));
@@ -100,7 +100,7 @@ fn example_a_with_0_90_metadata() {
 /// Synthesised: no cluster can be had where the tests run.
 #[test]
 fn slots_of_a_clustered_bitmap() {
-    let (member, placement) = created(Minor::V1_2, Sectors(2 << 20), Kind::Classic(None));
+    let (member, placement) = created(Minor::V2, Sectors(2 << 20), Kind::Classic(None));
     let mut name = [0; 64];
     name[..9].copy_from_slice(b"mycluster");
     let mut bitmap = plain(UUID, member.size, placement.chunk, 5);

@@ -1,12 +1,12 @@
 //! Whatever mdadm would do: our placement touches nothing that is taken.
 
-use super::v1::{BadBlockLog, Kind, Member, Minor, PartialParityLog, Request, place};
+use super::v1::{BadBlockLog, Kind, Member, Minor, PartialParityLog, Request, place, super_offset};
 use super::{ChunkSize, area, chunk, free};
 use crate::units::Sectors;
 use proptest::prelude::*;
 
 fn minors() -> impl Strategy<Value = Minor> {
-    prop_oneof![Just(Minor::V1_0), Just(Minor::V1_1), Just(Minor::V1_2)]
+    prop_oneof![Just(Minor::V0), Just(Minor::V1), Just(Minor::V2)]
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -32,13 +32,14 @@ prop_compose! {
         creating in any::<bool>(),
         max_dev in 0_u32..1920,
         log in proptest::option::of((-300_i32..300, 1_u16..64)),
+        large_blocks in any::<bool>(),
         ppl in proptest::option::of((-3000_i16..3000, 1_u16..2100)),
     ) -> (Member, Sectors) {
         let device = Sectors(device);
-        let super_offset = minor.super_offset(device).unwrap();
+        let super_offset = super_offset(minor, device).unwrap();
         let room = match minor {
-            Minor::V1_0 => super_offset.0.saturating_sub(data_offset),
-            Minor::V1_1 | Minor::V1_2 => device.0.saturating_sub(data_offset),
+            Minor::V0 => super_offset.0.saturating_sub(data_offset),
+            Minor::V1 | Minor::V2 => device.0.saturating_sub(data_offset),
         };
         let size = Sectors((u128::from(room) * u128::from(used) / 1000) as u64);
         let member = Member {
@@ -50,6 +51,7 @@ prop_compose! {
             max_dev,
             bad_blocks: log.map(|(offset, size)| BadBlockLog { offset, size }),
             ppl: ppl.map(|(offset, size)| PartialParityLog { offset, size }),
+            logical_block_bytes: if large_blocks { 4096 } else { 512 },
         };
         (member, device)
     }
@@ -59,9 +61,10 @@ prop_compose! {
 fn areas(member: &Member) -> Vec<(i128, i128)> {
     let at = i128::from(member.super_offset.0);
     let data = i128::from(member.data_offset.0);
-    let super_bytes = 256 + 2 * i128::from(member.max_dev);
+    let block = i128::from(member.logical_block_bytes);
+    let super_blocks = (256 + 2 * i128::from(member.max_dev) + block - 1) / block;
     let mut areas = vec![
-        (at, at + (super_bytes + 511) / 512),
+        (at, at + super_blocks * block / 512),
         (data, data + i128::from(member.size.0)),
     ];
     if let Some(log) = member.bad_blocks {
@@ -120,7 +123,7 @@ proptest! {
             .chain(gaps.iter().flat_map(|g| [i128::from(g.start), i128::from(g.end) - 1]))
             .collect();
         edges.sort_unstable();
-        let boot = if member.minor == Minor::V1_2 { 8 } else { 0 };
+        let boot = if member.minor == Minor::V2 { 8 } else { 0 };
         for sector in edges {
             let free = sector >= boot
                 && sector < i128::from(device.0)

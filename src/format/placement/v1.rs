@@ -1,47 +1,33 @@
 //! md 1.x: room, offset and chunk of a bitmap as mdadm computes them (reference/mdadm.md 2.2-2.4).
 
 use super::{ChunkSize, PlacementError, area, chunk, free};
+use crate::format::md_v1::{self, feature};
 use crate::units::{SECTOR_BYTES, Sectors};
 
-/// Where the md superblock lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Minor {
-    /// 1.0: 8 to 12 KiB before the end.
-    V1_0,
-    /// 1.1: at the start.
-    V1_1,
-    /// 1.2: 4 KiB from the start.
-    V1_2,
+pub use crate::format::md_v1::Minor;
+
+/// As mdadm spells it.
+fn name(minor: Minor) -> &'static str {
+    match minor {
+        Minor::V0 => "1.0",
+        Minor::V1 => "1.1",
+        Minor::V2 => "1.2",
+    }
 }
 
-impl Minor {
-    /// As mdadm spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Minor::V1_0 => "1.0",
-            Minor::V1_1 => "1.1",
-            Minor::V1_2 => "1.2",
-        }
-    }
-
-    /// The sector of the md superblock on a device of `device` sectors.
-    ///
-    /// # Errors
-    /// When the device has fewer than 24 sectors.
-    pub fn super_offset(self, device: Sectors) -> Result<Sectors, PlacementError> {
-        if device.0 < SMALLEST_DEVICE {
-            return Err(PlacementError::DeviceTooSmall {
-                metadata: self.name(),
-                found: device,
-                needed: SMALLEST_DEVICE,
-            });
-        }
-        Ok(match self {
-            Minor::V1_0 => Sectors((device.0 - 16) & !7),
-            Minor::V1_1 => Sectors(0),
-            Minor::V1_2 => Sectors(8),
+/// The sector of the md superblock on a new member of `device` sectors.
+///
+/// # Errors
+/// When the device has fewer than 24 sectors.
+pub fn super_offset(minor: Minor, device: Sectors) -> Result<Sectors, PlacementError> {
+    minor
+        .super_start(device)
+        .filter(|_| device.0 >= SMALLEST_DEVICE)
+        .ok_or(PlacementError::DeviceTooSmall {
+            metadata: name(minor),
+            found: device,
+            needed: SMALLEST_DEVICE,
         })
-    }
 }
 
 /// Sectors below which no 1.x superblock fits.
@@ -102,9 +88,35 @@ pub struct Member {
     pub bad_blocks: Option<BadBlockLog>,
     /// Partial parity log, if there is one.
     pub ppl: Option<PartialParityLog>,
+    /// The device's smallest addressable unit: the kernel writes the superblock in whole ones.
+    pub logical_block_bytes: u32,
 }
 
 impl Member {
+    /// The member that a superblock describes.
+    pub fn of(superblock: &md_v1::Super) -> Member {
+        let (raw, position) = (superblock.raw(), superblock.position());
+        let fixed = &raw.fixed;
+        let has_log = fixed.bblog_offset != 0 && fixed.bblog_size != 0;
+        let (offset, size) = raw.ppl();
+        let has_ppl = fixed.feature_map & (feature::PPL | feature::MULTIPLE_PPLS) != 0;
+        Member {
+            minor: position.minor,
+            super_offset: position.start,
+            data_offset: Sectors(fixed.data_offset),
+            data_size: Sectors(fixed.data_size),
+            size: Sectors(fixed.size),
+            max_dev: fixed.max_dev,
+            // Reserved or in use: mdadm counts both.
+            bad_blocks: has_log.then_some(BadBlockLog {
+                offset: fixed.bblog_offset,
+                size: fixed.bblog_size,
+            }),
+            ppl: has_ppl.then_some(PartialParityLog { offset, size }),
+            logical_block_bytes: position.logical_block_bytes,
+        }
+    }
+
     /// mdadm takes a member without data size for one that is being created.
     pub fn is_being_created(&self) -> bool {
         self.data_size.0 == 0
@@ -194,8 +206,8 @@ fn room(member: &Member, may_change: bool) -> Room {
     let data_offset = i128::from(member.data_offset.0);
     if creating {
         let anchor = match member.minor {
-            Minor::V1_0 => Anchor::Before,
-            Minor::V1_1 | Minor::V1_2 => Anchor::Behind(8),
+            Minor::V0 => Anchor::Before,
+            Minor::V1 | Minor::V2 => Anchor::Behind(8),
         };
         return Room {
             anchor,
@@ -204,7 +216,7 @@ fn room(member: &Member, may_change: bool) -> Room {
         };
     }
     match member.minor {
-        Minor::V1_0 => {
+        Minor::V0 => {
             // "chunksize problem" of 2020: mdadm keeps this difference in 32 bits, and on a large
             // disk that an array uses in part it does not fit (reference/anchors.md B16).
             let sectors = super_offset - data_offset - i128::from(member.data_size.0);
@@ -222,7 +234,7 @@ fn room(member: &Member, may_change: bool) -> Room {
                 bad_blocks: i128::from(BAD_BLOCK_LOG).max(size).max(-offset),
             }
         }
-        Minor::V1_1 | Minor::V1_2 => {
+        Minor::V1 | Minor::V2 => {
             let end = match log {
                 Some((offset, size)) => offset + size,
                 None => data_offset - super_offset,

@@ -2,8 +2,11 @@
 //! past defects. Every number is computed here from the size of the device.
 
 use super::at_create::{BitmapSpace, Finished, Reserve, data_area, finish};
-use super::v1::{BadBlockLog, Kind, Member, Minor, Placement, Request, place, place_as_mdadm};
+use super::v1::{
+    BadBlockLog, Kind, Member, Minor, Placement, Request, place, place_as_mdadm, super_offset,
+};
 use super::{ChunkSize, PlacementError, area, chunk, clustered, free, v090};
+use crate::format::md_v1;
 use crate::units::Sectors;
 
 const GIB: u64 = 1 << 21;
@@ -25,13 +28,14 @@ fn new_member(minor: Minor, device: Sectors, raid_chunk_kib: u64, rounding: u64)
     let (data_offset, usable) = data_area(minor, device, raid_chunk_kib, Reserve::Bitmap).unwrap();
     Member {
         minor,
-        super_offset: minor.super_offset(device).unwrap(),
+        super_offset: super_offset(minor, device).unwrap(),
         data_offset,
         data_size: Sectors(0),
         size: Sectors(usable.0 / rounding * rounding),
         max_dev: 128,
         bad_blocks: None,
         ppl: None,
+        logical_block_bytes: 512,
     }
 }
 
@@ -88,21 +92,21 @@ fn row(minor: Minor, device: u64, kind: Kind) -> Row {
 fn a_20000_kib_devices_with_4k_chunks() {
     let four_k = Kind::Classic(Some(chunk_of(4096)));
     assert_eq!(
-        row(Minor::V1_0, 40000, four_k),
+        row(Minor::V0, 40000, four_k),
         (0, 39936, -16, 4992, 8, Some(-8))
     );
     assert_eq!(
-        row(Minor::V1_1, 40000, four_k),
+        row(Minor::V1, 40000, four_k),
         (2048, 37888, 8, 4736, 8, Some(16))
     );
     assert_eq!(
-        row(Minor::V1_2, 40000, four_k),
+        row(Minor::V2, 40000, four_k),
         (2048, 37888, 8, 4736, 8, Some(16))
     );
     for (minor, super_offset, absolute, data_size) in [
-        (Minor::V1_0, 39984, 39968, 39968),
-        (Minor::V1_1, 0, 8, 37952),
-        (Minor::V1_2, 8, 16, 37952),
+        (Minor::V0, 39984, 39968, 39968),
+        (Minor::V1, 0, 8, 37952),
+        (Minor::V2, 8, 16, 37952),
     ] {
         let (member, placement) = example_a(minor);
         assert_eq!(member.super_offset, Sectors(super_offset));
@@ -130,20 +134,20 @@ fn b_10_gib_with_64k_chunks() {
     let device = 10 * GIB;
     let kind = Kind::Classic(Some(chunk_of(64 << 10)));
     assert_eq!(
-        row(Minor::V1_2, device, kind),
+        row(Minor::V2, device, kind),
         (18432, 20_953_088, 8, 163_696, 48, Some(56))
     );
-    let (data_offset, size, offset, _, _, log) = row(Minor::V1_0, device, kind);
+    let (data_offset, size, offset, _, _, log) = row(Minor::V0, device, kind);
     assert_eq!(
         (data_offset, size, offset, log),
         (0, 20_971_264, -56, Some(-8))
     );
-    let (member, placement) = created(Minor::V1_0, Sectors(device), kind);
+    let (member, placement) = created(Minor::V0, Sectors(device), kind);
     assert_eq!(
         finished(&member, Sectors(device), &placement, 0).data_size,
         Sectors(20_971_448)
     );
-    for minor in [Minor::V1_0, Minor::V1_2] {
+    for minor in [Minor::V0, Minor::V2] {
         let member = new_member(minor, Sectors(device), 0, 128);
         let refused = place_as_mdadm(
             &member,
@@ -169,13 +173,13 @@ fn b_10_gib_with_64k_chunks() {
 #[test]
 fn c_500_gb_disk_with_the_default_chunk() {
     let kind = Kind::Classic(None);
-    let (data_offset, size, offset, _, area, log) = row(Minor::V1_2, 976_773_168, kind);
+    let (data_offset, size, offset, _, area, log) = row(Minor::V2, 976_773_168, kind);
     assert_eq!(
         (data_offset, size, offset, area, log),
         (264_192, 976_508_928, 8, 8, Some(16))
     );
-    assert_eq!(row(Minor::V1_0, 976_773_168, kind).2, -16);
-    let (_, placement) = created(Minor::V1_2, Sectors(976_773_168), kind);
+    assert_eq!(row(Minor::V0, 976_773_168, kind).2, -16);
+    let (_, placement) = created(Minor::V2, Sectors(976_773_168), kind);
     assert_eq!(placement.chunk, ChunkSize::MDADM_DEFAULT);
 }
 
@@ -183,22 +187,22 @@ fn c_500_gb_disk_with_the_default_chunk() {
 fn d_4_tb_disk_with_the_default_chunk() {
     let kind = Kind::Classic(None);
     assert_eq!(
-        row(Minor::V1_2, 7_814_037_168, kind),
+        row(Minor::V2, 7_814_037_168, kind),
         (264_192, 7_813_772_928, 8, 59615, 16, Some(24))
     );
-    let (member, placement) = created(Minor::V1_0, Sectors(7_814_037_168), kind);
+    let (member, placement) = created(Minor::V0, Sectors(7_814_037_168), kind);
     assert_eq!(member.super_offset, Sectors(7_814_037_152));
     assert_eq!(placement.offset, -24);
-    assert_eq!(row(Minor::V1_0, 7_814_037_168, kind).5, Some(-8));
+    assert_eq!(row(Minor::V0, 7_814_037_168, kind).5, Some(-8));
 }
 
 #[test]
 fn e_12_tib_with_the_default_chunk() {
     let device = 12 * 1024 * GIB;
     let kind = Kind::Classic(None);
-    let (_, _, offset, bits, area, log) = row(Minor::V1_2, device, kind);
+    let (_, _, offset, bits, area, log) = row(Minor::V2, device, kind);
     assert_eq!((offset, bits, area, log), (8, 196_606, 56, Some(64)));
-    assert_eq!(row(Minor::V1_0, device, kind).2, -64);
+    assert_eq!(row(Minor::V0, device, kind).2, -64);
     assert!(matches!(
         v090::super_offset(Sectors(device)),
         Err(PlacementError::DeviceTooLarge { .. })
@@ -208,7 +212,7 @@ fn e_12_tib_with_the_default_chunk() {
 #[test]
 fn f_raid10_covers_the_array_and_parity_a_component() {
     let device = Sectors(100 * GIB);
-    let member = new_member(Minor::V1_2, device, 512, 1024);
+    let member = new_member(Minor::V2, device, 512, 1024);
     assert_eq!(member.size, Sectors(209_582_080));
     // Near 2 on four devices.
     let array = Sectors(member.size.0 * 4 / 2);
@@ -230,7 +234,7 @@ fn f_raid10_covers_the_array_and_parity_a_component() {
 #[test]
 fn g_a_bitmap_added_later_has_only_the_room_before_the_bad_block_log() {
     let device = Sectors(GIB);
-    let mut member = new_member(Minor::V1_2, device, 0, 128);
+    let mut member = new_member(Minor::V2, device, 0, 128);
     let done = finish(member.minor, device, member.data_offset, member.size, None).unwrap();
     assert_eq!(done.bad_blocks, log_at(16));
     member.bad_blocks = done.bad_blocks;
@@ -262,7 +266,7 @@ fn g_a_bitmap_added_later_has_only_the_room_before_the_bad_block_log() {
 
 #[test]
 fn h_four_cluster_nodes() {
-    let (member, placement) = created(Minor::V1_2, Sectors(GIB), Kind::Classic(None));
+    let (member, placement) = created(Minor::V2, Sectors(GIB), Kind::Classic(None));
     let start = Sectors(placement.on_device(member.super_offset).0 as u64);
     let slots: Vec<_> = (0..4)
         .map(|slot| {
@@ -283,7 +287,7 @@ fn h_four_cluster_nodes() {
 #[test]
 fn h_the_largest_number_of_cluster_nodes() {
     for (device, most) in [(40000, 254), (GIB, 510)] {
-        let (member, placement) = created(Minor::V1_2, Sectors(device), Kind::Classic(None));
+        let (member, placement) = created(Minor::V2, Sectors(device), Kind::Classic(None));
         let room = clustered::room_bytes(member.super_offset, member.data_offset).unwrap();
         assert_eq!(clustered::max_nodes(room, placement.bits), most);
         assert_eq!(
@@ -305,7 +309,7 @@ fn h_the_largest_number_of_cluster_nodes() {
 #[test]
 fn i_tiny_devices() {
     let device = Sectors(2048);
-    let member = new_member(Minor::V1_2, device, 0, 128);
+    let member = new_member(Minor::V2, device, 0, 128);
     assert_eq!((member.data_offset.0, member.size.0), (2048, 0));
     assert_eq!(
         place(
@@ -317,7 +321,7 @@ fn i_tiny_devices() {
     );
     assert_eq!(v090::super_offset(Sectors(128)), Ok(Sectors(0)));
     assert!(v090::super_offset(Sectors(127)).is_err());
-    assert!(Minor::V1_2.super_offset(Sectors(23)).is_err());
+    assert!(super_offset(Minor::V2, Sectors(23)).is_err());
 }
 
 /// The table in reference/mdadm.md 2.4: room, bits, smallest chunk, default.
@@ -339,16 +343,17 @@ fn smallest_and_default_chunk_by_size() {
         (16384 * GIB, 256, 1_046_528, 32 * M, 64 * M),
         (65536 * GIB, 256, 1_046_528, 128 * M, 128 * M),
     ] {
-        for minor in [Minor::V1_0, Minor::V1_1, Minor::V1_2] {
+        for minor in [Minor::V0, Minor::V1, Minor::V2] {
             let member = Member {
                 minor,
-                super_offset: Sectors(if minor == Minor::V1_0 { size + 4096 } else { 8 }),
-                data_offset: Sectors(if minor == Minor::V1_0 { 0 } else { 4096 }),
+                super_offset: Sectors(if minor == Minor::V0 { size + 4096 } else { 8 }),
+                data_offset: Sectors(if minor == Minor::V0 { 0 } else { 4096 }),
                 data_size: Sectors(0),
                 size: Sectors(size),
                 max_dev: 128,
                 bad_blocks: None,
                 ppl: None,
+                logical_block_bytes: 512,
             };
             let sync = Sectors(size);
             let auto = place_as_mdadm(&member, &at_create(sync, Kind::Classic(None))).unwrap();
@@ -389,7 +394,7 @@ fn the_2020_chunksize_problem_of_1_0_on_a_large_disk_used_in_part() {
     let device = Sectors(7_814_037_168);
     for data_size in [GIB, 100 * GIB, 7_814_037_152 - (1 << 32) - 4] {
         let member = Member {
-            minor: Minor::V1_0,
+            minor: Minor::V0,
             super_offset: Sectors(7_814_037_152),
             data_offset: Sectors(0),
             data_size: Sectors(data_size),
@@ -397,6 +402,7 @@ fn the_2020_chunksize_problem_of_1_0_on_a_large_disk_used_in_part() {
             max_dev: 128,
             bad_blocks: log_at(-8),
             ppl: None,
+            logical_block_bytes: 512,
         };
         let room = 7_814_037_152 - data_size - 8;
         assert!(room > 1 << 31);
@@ -419,7 +425,7 @@ fn the_2020_chunksize_problem_of_1_0_on_a_large_disk_used_in_part() {
 #[test]
 fn room_beside_existing_superblocks() {
     let behind = |bad_blocks| Member {
-        minor: Minor::V1_2,
+        minor: Minor::V2,
         super_offset: Sectors(8),
         data_offset: Sectors(2048),
         data_size: Sectors(37952),
@@ -427,9 +433,10 @@ fn room_beside_existing_superblocks() {
         max_dev: 128,
         bad_blocks,
         ppl: None,
+        logical_block_bytes: 512,
     };
     let before = |data_size, max_dev, bad_blocks| Member {
-        minor: Minor::V1_0,
+        minor: Minor::V0,
         super_offset: Sectors(39984),
         data_offset: Sectors(0),
         data_size: Sectors(data_size),
@@ -437,6 +444,7 @@ fn room_beside_existing_superblocks() {
         max_dev,
         bad_blocks,
         ppl: None,
+        logical_block_bytes: 512,
     };
     let log = |offset, size| Some(BadBlockLog { offset, size });
     // A chunk is named so that the room is not cut to 256 sectors.
@@ -479,7 +487,7 @@ fn room_beside_existing_superblocks() {
 #[test]
 fn a_small_data_offset_makes_mdadm_overlap_the_data_and_us_refuse() {
     let device = Sectors(GIB);
-    let mut member = new_member(Minor::V1_2, device, 0, 128);
+    let mut member = new_member(Minor::V2, device, 0, 128);
     member.data_offset = Sectors(16);
     member.size = Sectors(GIB - 16);
     let request = at_create(member.size, Kind::Classic(None));
@@ -514,8 +522,8 @@ fn a_small_data_offset_makes_mdadm_overlap_the_data_and_us_refuse() {
 fn a_lockless_bitmap_over_the_bad_block_log_is_refused() {
     for (device, theirs) in [(GIB, 16), (7_814_037_168, 24)] {
         let device = Sectors(device);
-        let (mut member, classic) = created(Minor::V1_2, device, Kind::Classic(None));
-        let (_, lockless) = created(Minor::V1_2, device, Kind::Lockless);
+        let (mut member, classic) = created(Minor::V2, device, Kind::Classic(None));
+        let (_, lockless) = created(Minor::V2, device, Kind::Lockless);
         assert_eq!((lockless.offset, lockless.area.0), (8, 256));
         assert_eq!(lockless.chunk, ChunkSize::MDADM_DEFAULT);
         // mdadm reckons with the size of a classic bitmap.
@@ -541,7 +549,7 @@ fn a_lockless_bitmap_over_the_bad_block_log_is_refused() {
 #[test]
 fn slots_of_a_cluster_over_the_bad_block_log_are_seen() {
     let device = Sectors(GIB);
-    let (mut member, placement) = created(Minor::V1_2, device, Kind::Classic(None));
+    let (mut member, placement) = created(Minor::V2, device, Kind::Classic(None));
     member.bad_blocks = log_at(16);
     let room = clustered::room_bytes(member.super_offset, member.data_offset).unwrap();
     assert_eq!(clustered::check_nodes(4, room, placement.bits), Ok(()));
@@ -559,19 +567,60 @@ fn a_partial_parity_log_is_reckoned_with_at_create() {
     let device = Sectors(GIB);
     let reserve = Reserve::PartialParityLog;
     assert_eq!(
-        data_area(Minor::V1_2, device, 64, reserve).unwrap().0,
+        data_area(Minor::V2, device, 64, reserve).unwrap().0,
         Sectors(6144)
     );
     assert_eq!(
-        data_area(Minor::V1_0, device, 64, reserve).unwrap(),
+        data_area(Minor::V0, device, 64, reserve).unwrap(),
         (Sectors(0), Sectors(GIB - 24 - 2048))
     );
 }
 
 #[test]
+fn a_member_on_disk_is_placed_beside() {
+    let device = Sectors(40000);
+    let raw = md_v1::Builder {
+        bitmap_offset: None,
+        bad_block_log: Some((16, 8)),
+        ..md_v1::Builder::mirror(Minor::V2, device)
+    }
+    .build();
+    let position = |logical_block_bytes| md_v1::Position {
+        minor: Minor::V2,
+        start: Sectors(8),
+        device,
+        logical_block_bytes,
+    };
+    let read = |block| md_v1::Super::validate(raw.clone(), position(block)).unwrap();
+    let member = Member::of(&read(512));
+    assert_eq!(member.bad_blocks, log_at(16));
+    assert_eq!(
+        (member.data_offset, member.size),
+        (Sectors(2048), Sectors(37888))
+    );
+    let request = at_create(member.size, Kind::Classic(None));
+    assert_eq!(place(&member, device, &request).unwrap().offset, 8);
+    // The place 1 KiB behind the superblock, for old kernels: with blocks of 4096 bytes the
+    // superblock takes it.
+    let legacy = Request {
+        may_change: false,
+        ..request
+    };
+    assert_eq!(place(&member, device, &legacy).unwrap().offset, 2);
+    let large = place(&Member::of(&read(4096)), device, &legacy).unwrap_err();
+    assert!(matches!(
+        large,
+        PlacementError::Overlap {
+            region: free::Region::Superblock,
+            ..
+        }
+    ));
+}
+
+#[test]
 fn a_hostile_superblock_gives_an_error_and_no_overflow() {
     let far = Member {
-        minor: Minor::V1_0,
+        minor: Minor::V0,
         super_offset: Sectors(u64::MAX),
         data_offset: Sectors(u64::MAX),
         data_size: Sectors(u64::MAX),
@@ -579,8 +628,9 @@ fn a_hostile_superblock_gives_an_error_and_no_overflow() {
         max_dev: u32::MAX,
         bad_blocks: log_at(i32::MIN),
         ppl: None,
+        logical_block_bytes: 512,
     };
-    for minor in [Minor::V1_0, Minor::V1_1, Minor::V1_2] {
+    for minor in [Minor::V0, Minor::V1, Minor::V2] {
         for may_change in [false, true] {
             for kind in [Kind::Classic(None), Kind::Lockless] {
                 let request = Request {

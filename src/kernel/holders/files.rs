@@ -38,7 +38,7 @@ impl System {
                     let file = Path::new(std::ffi::OsStr::from_bytes(&file));
                     if Subject::of(file).ok().flatten() == Some(subject) {
                         let array = self.kernel_name(number);
-                        let array = array.unwrap_or_else(|| path.display().to_string());
+                        let array = array.unwrap_or_else(|| file_name(&path));
                         holders.add(Holder::BitmapOf { array });
                     }
                 }
@@ -101,6 +101,13 @@ impl System {
             });
         }
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into()
 }
 
 /// `struct loop_info64` of linux/loop.h: 232 bytes, of which the first three numbers matter here.

@@ -106,5 +106,6 @@ pub(super) fn agreed(members: &[Member]) -> Result<Array, CreateError> {
         sync_size: first.sync_size,
         uuid: first.superblock.array_uuid,
         uuid_text: first.superblock.uuid_text(),
+        running: None,
     })
 }

@@ -8,9 +8,10 @@ pub(super) use clean::nothing_dirty;
 
 use super::{Covered, CreateError, CreateOptions, Note};
 use crate::format::placement::content::Fill;
+use crate::kernel::DeviceNumber;
 use crate::units::{Events, Sectors};
 use members::Member;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The array's part in a new bitmap.
 pub(super) struct Source {
@@ -18,6 +19,10 @@ pub(super) struct Source {
     pub(super) uuid: [u8; 16],
     pub(super) events: Events,
     pub(super) fill: Fill,
+    /// What was read: none of it may be the target.
+    pub(super) read: Vec<PathBuf>,
+    /// The running array, on which the file must not lie.
+    pub(super) running: Option<(String, DeviceNumber)>,
 }
 
 /// An array to make a bitmap for.
@@ -25,6 +30,7 @@ struct Array {
     sync_size: Sectors,
     uuid: [u8; 16],
     uuid_text: String,
+    running: Option<(String, DeviceNumber)>,
 }
 
 /// Finds out what the bitmap covers.
@@ -42,7 +48,11 @@ pub(super) fn resolve(
         Covered::Size(sync_size) => Ok(dirty(*sync_size, options.uuid.unwrap_or_default())),
         Covered::Array(path) => {
             let array = running::array(path, notes)?;
-            Ok(dirty(array.sync_size, uuid(options, &array, notes)))
+            let uuid = uuid(options, &array, notes);
+            Ok(Source {
+                running: array.running,
+                ..dirty(array.sync_size, uuid)
+            })
         }
         Covered::Like(paths) => {
             let members = paths
@@ -52,7 +62,10 @@ pub(super) fn resolve(
             let array = members::agreed(&members)?;
             let uuid = uuid(options, &array, notes);
             if !options.clean {
-                return Ok(dirty(array.sync_size, uuid));
+                return Ok(Source {
+                    read: paths.clone(),
+                    ..dirty(array.sync_size, uuid)
+                });
             }
             if uuid != array.uuid {
                 return Err(CreateError::NotClean {
@@ -67,6 +80,8 @@ pub(super) fn resolve(
                 uuid,
                 events: clean::events(&members)?,
                 fill: Fill::Clean,
+                read: paths.clone(),
+                running: None,
             })
         }
     }
@@ -78,6 +93,8 @@ fn dirty(sync_size: Sectors, uuid: [u8; 16]) -> Source {
         uuid,
         events: Events(0),
         fill: Fill::Dirty,
+        read: Vec::new(),
+        running: None,
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn array(path: &Path, notes: &mut Vec<Note>) -> Result<Array, CreateE
         )));
     }
     let metadata = running.metadata.as_deref().unwrap_or_default();
-    match metadata {
+    let array = match metadata {
         "none" | "non-persistent" => without_superblocks(path, &running),
         _ if metadata.starts_with("external") => Err(refuse(
             path,
@@ -38,7 +38,11 @@ pub(super) fn array(path: &Path, notes: &mut Vec<Note>) -> Result<Array, CreateE
             ),
         )),
         _ => by_members(path, &running, notes),
-    }
+    }?;
+    Ok(Array {
+        running: Some((path.display().to_string(), running.number)),
+        ..array
+    })
 }
 
 /// The kernel alone is asked: an array of `mdadm --build` has no superblock, hence no UUID.
@@ -53,6 +57,7 @@ fn without_superblocks(path: &Path, running: &RunningArray) -> Result<Array, Cre
         sync_size,
         uuid: [0; 16],
         uuid_text: uuid_text::in_byte_order(&[0; 16]),
+        running: None,
     })
 }
 

@@ -1,0 +1,9 @@
+//! Shell transcripts that double as documentation: every `tests/cmd/*.md` is run as written.
+//!
+//! `NAME.in` is the folder that they start in, `NAME.out` holds files as they must be afterwards.
+//! `TRYCMD=overwrite cargo test --test transcripts` writes the present output into them.
+
+#[test]
+fn transcripts() {
+    trycmd::TestCases::new().case("tests/cmd/*.md");
+}
