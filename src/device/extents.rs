@@ -302,7 +302,7 @@ mod tests {
         match extents(&file, "test file") {
             Ok(extents) => Some((extents, file.metadata().unwrap().len())),
             Err(ExtentsError::Unsupported { file_system, .. }) => {
-                eprintln!("SKIPPED: no FIEMAP on {file_system}");
+                crate::device::testing::skipped(format_args!("no FIEMAP on {file_system}"));
                 None
             }
             Err(other) => panic!("{other}"),

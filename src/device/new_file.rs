@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(fs::read(new.temporary_path()).unwrap().len(), 70_300);
         match extents::extents(new.file(), "new") {
             Ok(extents) => extents::check_written(&extents, new.len()).unwrap(),
-            Err(error) => eprintln!("SKIPPED: {error}"),
+            Err(error) => crate::device::testing::skipped(format_args!("{error}")),
         }
         new.publish(Replace::Never).unwrap();
         assert_eq!(names(folder.path()), ["bitmap"]);
@@ -388,7 +388,7 @@ mod tests {
         use crate::device::filesystem::of_path;
         let shm = Path::new("/dev/shm");
         if !shm.is_dir() || of_path(shm).unwrap().name != Some("tmpfs") {
-            eprintln!("SKIPPED: no tmpfs at /dev/shm");
+            crate::device::testing::skipped(format_args!("no tmpfs at /dev/shm"));
             return;
         }
         let folder = tempfile::tempdir_in(shm).unwrap();

@@ -6,11 +6,18 @@ use std::process::{Command, Stdio};
 
 const FOLDERS: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
+/// Says that a test, or part of it, did not run. Past the capture of the test harness, which
+/// would keep it secret; `tests/run` counts these lines.
+pub(crate) fn skipped(why: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "\nSKIPPED: {why}");
+}
+
 /// True for root; says aloud that the test is skipped otherwise.
 pub(crate) fn root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: needs root");
+        skipped(format_args!("needs root"));
     }
     is_root
 }
@@ -22,11 +29,11 @@ fn run(program: &str, arguments: &[&str]) -> Option<String> {
         .stdin(Stdio::null())
         .output();
     match output {
-        Err(error) => eprintln!("SKIPPED: no {program} here ({error})"),
-        Ok(output) if !output.status.success() => eprintln!(
-            "SKIPPED: {program} {arguments:?}: {}",
+        Err(error) => skipped(format_args!("no {program} here ({error})")),
+        Ok(output) if !output.status.success() => skipped(format_args!(
+            "{program} {arguments:?}: {}",
             String::from_utf8_lossy(&output.stderr).trim()
-        ),
+        )),
         Ok(output) => return Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
     }
     None

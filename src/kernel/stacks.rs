@@ -3,6 +3,7 @@
 use super::system::{DeviceNumber, System, attribute, names};
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 impl System {
     /// True when `upper` is `lower`, or stands on it through any number of layers. What sysfs
@@ -36,12 +37,13 @@ impl System {
         {
             below.extend(DeviceNumber::parse(&disk));
         }
-        // A loop device stands on the device of the file system that its file lies on.
+        // A loop device stands on another device, or on that of the file system with its file.
         if let Some(file) = attribute(&folder, "loop/backing_file")
             && let Ok(data) = fs::metadata(file)
         {
-            use std::os::unix::fs::MetadataExt;
-            below.push(DeviceNumber::from_raw(data.dev()));
+            let is_device = data.file_type().is_block_device();
+            let below_it = if is_device { data.rdev() } else { data.dev() };
+            below.push(DeviceNumber::from_raw(below_it));
         }
         below
     }
@@ -97,5 +99,30 @@ mod tests {
         }
         assert!(!system.stands_on(other, md));
         assert!(system.stands_on(number(1, 1), number(1, 1)));
+    }
+
+    #[test]
+    fn loop_devices_stand_on_files_and_on_each_other() {
+        use crate::device::testing::LoopDevice;
+        use crate::kernel::holders::{Holder, holders};
+        use crate::kernel::system::block_number;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 20).unwrap();
+        let Some(lower) = LoopDevice::new(file.path(), 512) else {
+            return;
+        };
+        let Some(upper) = LoopDevice::new(lower.path(), 512) else {
+            return;
+        };
+        let system = System::default();
+        let (low, high) = (block_number(lower.path()), block_number(upper.path()));
+        let (low, high) = (low.unwrap(), high.unwrap());
+        assert!(system.stands_on(high, low));
+        assert!(!system.stands_on(low, high));
+        let disk = DeviceNumber::from_raw(file.as_file().metadata().unwrap().dev());
+        assert!(system.stands_on(high, disk));
+        let name = upper.path().file_name().unwrap().to_str().unwrap().into();
+        let found = holders(lower.path()).unwrap().found;
+        assert_eq!(found, [Holder::Loop { name }]);
     }
 }

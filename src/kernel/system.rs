@@ -237,7 +237,7 @@ mod tests {
         let real = System::default();
         let nodes = real.block_nodes();
         let Some((_, number)) = nodes.first() else {
-            eprintln!("SKIPPED: no block device under /dev");
+            crate::device::testing::skipped(format_args!("no block device under /dev"));
             return;
         };
         let path = real.device_path(*number).unwrap();

@@ -45,7 +45,7 @@ mod tests {
         let writer = File::create(&path).unwrap();
         let reader = File::open(&path).unwrap();
         match has_writer(&reader) {
-            Err(error) => eprintln!("SKIPPED: no leases here: {error}"),
+            Err(error) => crate::device::testing::skipped(format_args!("no leases here: {error}")),
             Ok(seen) => {
                 assert!(seen);
                 drop(writer);

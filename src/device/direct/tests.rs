@@ -17,7 +17,7 @@ fn folders() -> Vec<tempfile::TempDir> {
     if Path::new("/dev/shm").is_dir() {
         folders.push(tempfile::tempdir_in("/dev/shm").unwrap());
     } else {
-        eprintln!("SKIPPED: no /dev/shm, nothing was tested on tmpfs");
+        crate::device::testing::skipped(format_args!("no /dev/shm, nothing was tested on tmpfs"));
     }
     folders
 }

@@ -108,8 +108,10 @@ fn made_by(program: &str, arguments: &[&str], megabytes: u64, expected: &str) {
         .stderr(Stdio::null())
         .status();
     match status {
-        Err(error) => eprintln!("SKIPPED: no {program} here ({error})"),
-        Ok(status) if !status.success() => eprintln!("SKIPPED: {program} failed ({status})"),
+        Err(error) => crate::device::testing::skipped(format_args!("no {program} here ({error})")),
+        Ok(status) if !status.success() => {
+            crate::device::testing::skipped(format_args!("{program} failed ({status})"))
+        }
         Ok(_) => {
             let store = DirectStore::open(file.path(), OpenMode::Read).unwrap();
             let found = scan(&store).unwrap();

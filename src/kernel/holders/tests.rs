@@ -186,7 +186,9 @@ fn what_cannot_be_looked_at_is_said() {
 fn the_real_root_device_is_mounted() {
     let number = DeviceNumber::from_raw(fs::metadata("/").unwrap().dev());
     let Some(path) = System::default().device_path(number) else {
-        eprintln!("SKIPPED: the root file system has no block device here");
+        crate::device::testing::skipped(format_args!(
+            "the root file system has no block device here"
+        ));
         return;
     };
     let found = holders(&path).unwrap().describe().unwrap();
