@@ -97,7 +97,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__examine)
-            opts="-b -e -h --brief --json --metadata --offset --slot --host-endian --help"
+            opts="-b -e -h --brief --json --explain --metadata --offset --slot --host-endian --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

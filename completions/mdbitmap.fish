@@ -35,6 +35,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l host-endia
 be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s b -l brief -d 'Superblocks only; no bit is read'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l json -d 'One JSON object for all devices'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l explain -d 'Also says whether the kernel would trust the bitmap, and what it would resync'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l size -d 'Covers so much: a member of raid1/4/5/6, the array of raid10' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l like -d 'Covers the array that MEMBER (device or image) belongs to, and takes its UUID' -r -F

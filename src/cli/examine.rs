@@ -5,7 +5,7 @@ use crate::array::MetadataFilter;
 use crate::commands::Status;
 use crate::commands::examine::{self, ExamineOptions, Examined, result::Device};
 use crate::format::bit_array::BitOrder;
-use crate::report::{examine_json, examine_text};
+use crate::report::{examine_explain, examine_json, examine_text};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
 
@@ -45,6 +45,19 @@ pub fn command() -> Command {
                 .long("json")
                 .help("One JSON object for all devices")
                 .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("explain")
+                .long("explain")
+                .help("Also says whether the kernel would trust the bitmap, and what it would resync")
+                .long_help(
+                    "Also says in sentences whether the kernel would trust the bitmap when it starts the array, which \
+                     rule says no, and how much it would resync. One member suffices; give all members of an array \
+                     to have the freshest superblock judge all bitmaps, and a member beside a bitmap file to have the \
+                     file judged.",
+                )
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["json", "brief"]),
         )
         .arg(
             Arg::new("metadata")
@@ -106,6 +119,7 @@ pub fn options(matches: &ArgMatches) -> ExamineOptions {
             _ => BitOrder::Little,
         },
         brief: matches.get_flag("brief"),
+        judge: matches.get_flag("json") || matches.get_flag("explain"),
     }
 }
 
@@ -123,15 +137,18 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
             .iter()
             .for_each(|device| complain_of(device, streams));
     } else {
-        show(&examined, streams);
+        show(&examined, matches.get_flag("explain"), streams);
     }
     Ok(examined.status())
 }
 
 /// Text of each device, followed by what was wrong with it.
-fn show(examined: &Examined, streams: &mut Streams<'_>) {
+fn show(examined: &Examined, explain: bool, streams: &mut Streams<'_>) {
     for device in &examined.devices {
-        let written = examine_text::write_device(streams.out(), device, examined.brief);
+        let mut written = examine_text::write_device(streams.out(), device, examined.brief);
+        if explain && written.is_ok() {
+            written = examine_explain::write_device(streams.out(), device);
+        }
         streams.note_write(written);
         if streams.is_closed() {
             return;

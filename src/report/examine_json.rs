@@ -1,7 +1,8 @@
 //! The JSON of `examine`: one object, one entry for each (path, slot). Interface: schema 1.
 
+use crate::array::verdict::{Reason, Verdict};
 use crate::commands::examine::result::{
-    ArrayFacts, Contents, Device, Examined, Kind, Problem, Slot, SlotVerdict,
+    ArrayFacts, Contents, Device, Examined, Kind, Problem, Slot,
 };
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 use crate::report::state_names;
@@ -86,8 +87,8 @@ struct ArrayJson<'a> {
 #[derive(Serialize)]
 struct VerdictJson<'a> {
     trusted: bool,
-    reasons: &'a [String],
-    resync_bytes: Option<u128>,
+    reasons: &'a [Reason],
+    resync_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -214,7 +215,7 @@ fn array(facts: &ArrayFacts) -> ArrayJson<'_> {
     }
 }
 
-fn verdict(verdict: &SlotVerdict) -> VerdictJson<'_> {
+fn verdict(verdict: &Verdict) -> VerdictJson<'_> {
     VerdictJson {
         trusted: verdict.trusted,
         reasons: &verdict.reasons,

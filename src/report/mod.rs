@@ -1,6 +1,7 @@
 //! How results are shown: mdadm-style text, JSON, plain explanations.
 
 pub mod create;
+pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
 pub mod number;

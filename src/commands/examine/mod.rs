@@ -1,6 +1,7 @@
 //! `examine`: finds bitmaps, reads and counts them, and asks whether the kernel would trust them.
 
 mod expand;
+mod judge;
 mod locate;
 mod options;
 mod read;
@@ -10,11 +11,15 @@ pub use options::ExamineOptions;
 pub use result::Examined;
 
 use crate::device::{CachedStore, DirectStore, OpenMode, StoreError};
+use judge::AtHand;
 use result::{Device, Problem, ProblemKind};
 use std::ffi::OsStr;
 
 /// Examines every device in turn. What goes wrong with one is told in its entry and does not keep
 /// the others from being examined.
+///
+/// All md superblocks are read before the first bitmap: the freshest one of an array judges all of
+/// its bitmaps.
 pub fn examine(options: &ExamineOptions) -> Examined {
     let mut subjects: Vec<Subject> = options
         .paths
@@ -25,9 +30,13 @@ pub fn examine(options: &ExamineOptions) -> Examined {
         subject.locate(options);
     }
     let mut subjects = expand::running_arrays(subjects, options);
-    for subject in &mut subjects {
+    let at_hand = AtHand::new(subjects.iter().map(|subject| &subject.device));
+    for (index, subject) in subjects.iter_mut().enumerate() {
+        subject.device.array = at_hand.array_of(index);
+        subject.device.judged_by = at_hand.judged_by(index);
         if let (Some(store), Some(found)) = (&subject.store, subject.device.found.clone()) {
-            read::read_slots(&mut subject.device, store, &found, options);
+            let judge = at_hand.judge(index, options);
+            read::Reader::new(store, &found, options, &judge).read(&mut subject.device);
         }
     }
     Examined {

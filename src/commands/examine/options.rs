@@ -20,4 +20,6 @@ pub struct ExamineOptions {
     pub order: BitOrder,
     /// Superblocks only.
     pub brief: bool,
+    /// Whether the kernel would trust the bitmaps is wanted as well.
+    pub judge: bool,
 }

@@ -1,5 +1,6 @@
 //! Reads the slots of a bitmap that was found: superblock, then bits.
 
+use super::judge::Judge;
 use super::options::ExamineOptions;
 use super::result::{Contents, Device, Found, Kind, Problem, ProblemKind, Slot};
 use crate::array::MetadataVersion;
@@ -7,163 +8,175 @@ use crate::bitmap::{Bitmap, BitmapError, Counts, MAX_SLOTS};
 use crate::device::{Store, StoreError};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 
-/// Reads slot 0 and, of a clustered bitmap, the others; or the one that was asked for.
-pub(super) fn read_slots(
-    device: &mut Device,
-    store: &dyn Store,
-    found: &Found,
-    options: &ExamineOptions,
-) {
-    let first = match Bitmap::open(store, found.start, options.order) {
-        Ok(first) => first,
-        Err(error) => {
-            device.problems.push(problem_of(&error));
-            return;
+/// Reads the bitmap of one device.
+pub(super) struct Reader<'a> {
+    store: &'a dyn Store,
+    found: &'a Found,
+    options: &'a ExamineOptions,
+    judge: &'a Judge<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of the bitmap that was found on `store`.
+    pub(super) fn new(
+        store: &'a dyn Store,
+        found: &'a Found,
+        options: &'a ExamineOptions,
+        judge: &'a Judge<'a>,
+    ) -> Self {
+        Reader {
+            store,
+            found,
+            options,
+            judge,
         }
-    };
-    device.shown = belongs(device, &first, found);
-    // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
-    let nodes = match first.raw().is_lockless() || !device.shown {
-        true => 0,
-        false => first.raw().nodes,
-    };
-    match options.slot {
-        None => {
+    }
+
+    /// Reads slot 0 and, of a clustered bitmap, the others; or the one that was asked for.
+    pub(super) fn read(&self, device: &mut Device) {
+        let first = match Bitmap::open(self.store, self.found.start, self.options.order) {
+            Ok(first) => first,
+            Err(error) => {
+                device.problems.push(problem_of(&error));
+                return;
+            }
+        };
+        device.shown = self.belongs(device, &first);
+        if self.found.announced {
+            let told = |overlap| format!("{}: {overlap}", self.store.name());
             device
-                .slots
-                .push(read_slot(0, found, Ok(first.clone()), options));
-            read_other_slots(device, &first, nodes, found, options);
+                .notes
+                .extend(self.judge.overlaps(&first).into_iter().map(told));
         }
-        Some(wanted) if wanted > 0 && wanted >= nodes => {
-            device.problems.push(no_such_slot(store, wanted, nodes));
-        }
-        Some(wanted) => device
-            .slots
-            .push(read_slot(wanted, found, first.slot(wanted), options)),
-    }
-}
-
-/// What lies at the place that a 1.x superblock names is its bitmap only with the magic number and
-/// the array's UUID; otherwise mdadm shows nothing, and neither does the kernel start the array.
-fn belongs(device: &mut Device, first: &Bitmap<'_>, found: &Found) -> bool {
-    let Some(md) = device
-        .member
-        .as_ref()
-        .map(|member| &member.member)
-        .filter(|_| fixed_place(found).is_none())
-    else {
-        return true;
-    };
-    let raw = first.raw();
-    if raw.has_magic() && raw.uuid != md.array_uuid {
-        let message = format!(
-            "{}: uuid: the bitmap at byte {} belongs to another array: expected {}, found {}; examine another member, \
-             or look at this one with --offset={}s",
-            first.store().name(),
-            found.start,
-            found.uuid_text.format(&md.array_uuid),
-            found.uuid_text.format(&raw.uuid),
-            found.start.sectors_floor()
-        );
-        device
-            .problems
-            .push(Problem::new(ProblemKind::WrongUuid, message));
-        return false;
-    }
-    raw.has_magic()
-}
-
-/// Metadata 0.90 has one place for a bitmap, and mdadm shows what lies there.
-fn fixed_place(found: &Found) -> Option<MetadataVersion> {
-    found
-        .metadata
-        .filter(|metadata| matches!(metadata, MetadataVersion::V0_90(_)))
-}
-
-/// Slots 1 to the last. Each superblock read says anew how many there are, and the listing ends
-/// where the latest one says so (reference/mdadm.md 4.2).
-fn read_other_slots(
-    device: &mut Device,
-    first: &Bitmap<'_>,
-    nodes: u32,
-    found: &Found,
-    options: &ExamineOptions,
-) {
-    let name = first.store().name();
-    if nodes > MAX_SLOTS {
-        device.problems.push(Problem::new(
-            ProblemKind::BadSlot,
-            format!(
-                "{name}: nodes: the superblock claims {nodes} cluster nodes, expected at most {MAX_SLOTS}; \
-                 slots from {MAX_SLOTS} on are not listed"
-            ),
-        ));
-    }
-    if nodes > i32::MAX as u32 {
-        // A negative number to mdadm, which then lists nothing.
-        device.slots_listed = false;
-        return;
-    }
-    let mut bound = nodes;
-    let mut number = 1;
-    while number < bound.min(MAX_SLOTS) {
-        let slot = read_slot(number, found, first.slot(number), options);
-        if let Some(raw) = slot.superblock.as_ref() {
-            if raw.nodes != nodes {
+        // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
+        let nodes = match first.raw().is_lockless() || !device.shown {
+            true => 0,
+            false => first.raw().nodes,
+        };
+        match self.options.slot {
+            None => {
+                device.slots.push(self.slot(0, Ok(first.clone())));
+                self.read_other_slots(device, &first, nodes);
+            }
+            Some(wanted) if wanted > 0 && wanted >= nodes => {
                 device
                     .problems
-                    .push(nodes_differ(name, number, raw.nodes, nodes));
+                    .push(no_such_slot(self.store.name(), wanted, nodes));
             }
-            // Signed to mdadm: a "negative" count ends the listing.
-            bound = if raw.nodes > i32::MAX as u32 {
-                0
-            } else {
-                raw.nodes
-            };
+            Some(wanted) => device.slots.push(self.slot(wanted, first.slot(wanted))),
         }
-        device.slots.push(slot);
-        number += 1;
     }
-}
 
-fn nodes_differ(name: &str, number: u32, found: u32, expected: u32) -> Problem {
-    Problem::new(
-        ProblemKind::BadSlot,
-        format!(
-            "{name}: nodes: slot {number} says that the cluster has {found} nodes, slot 0 says {expected}; use --slot to see \
-             slots that are not listed"
-        ),
-    )
-}
-
-fn read_slot(
-    number: u32,
-    found: &Found,
-    bitmap: Result<Bitmap<'_>, BitmapError>,
-    options: &ExamineOptions,
-) -> Slot {
-    let mut slot = Slot {
-        number,
-        start: found.start,
-        superblock: None,
-        contents: None,
-        verdict: None,
-        problems: Vec::new(),
-    };
-    let bitmap = match bitmap {
-        Ok(bitmap) => bitmap,
-        Err(error) => {
-            slot.problems.push(problem_of(&error));
-            return slot;
+    /// What lies at the place that a 1.x superblock names is its bitmap only with the magic number
+    /// and the array's UUID; otherwise mdadm shows nothing, and the kernel does not start the array.
+    fn belongs(&self, device: &mut Device, first: &Bitmap<'_>) -> bool {
+        // Metadata 0.90 has one place for a bitmap, and mdadm shows what lies there.
+        let fixed_place = matches!(self.found.metadata, Some(MetadataVersion::V0_90(_)));
+        let Some(md) = device
+            .member
+            .as_ref()
+            .map(|member| &member.member)
+            .filter(|_| !fixed_place)
+        else {
+            return true;
+        };
+        let raw = first.raw();
+        if raw.has_magic() && raw.uuid != md.array_uuid {
+            let message = format!(
+                "{}: uuid: the bitmap at byte {} belongs to another array: expected {}, found {}; examine another member, \
+                 or look at this one with --offset={}s",
+                self.store.name(),
+                self.found.start,
+                self.found.uuid_text.format(&md.array_uuid),
+                self.found.uuid_text.format(&raw.uuid),
+                self.found.start.sectors_floor()
+            );
+            device
+                .problems
+                .push(Problem::new(ProblemKind::WrongUuid, message));
+            return false;
         }
-    };
-    slot.start = bitmap.start();
-    slot.superblock = Some(bitmap.raw().clone());
-    slot.problems.extend(header_problem(&bitmap, found));
-    if !options.brief && is_countable(bitmap.raw()) {
-        count(&mut slot, &bitmap);
+        raw.has_magic()
     }
-    slot
+
+    /// Slots 1 to the last. Each superblock read says anew how many there are, and the listing ends
+    /// where the latest one says so (reference/mdadm.md 4.2).
+    fn read_other_slots(&self, device: &mut Device, first: &Bitmap<'_>, nodes: u32) {
+        let name = self.store.name();
+        if nodes > MAX_SLOTS {
+            device.problems.push(Problem::new(
+                ProblemKind::BadSlot,
+                format!(
+                    "{name}: nodes: the superblock claims {nodes} cluster nodes, expected at most {MAX_SLOTS}; \
+                     slots from {MAX_SLOTS} on are not listed"
+                ),
+            ));
+        }
+        if nodes > i32::MAX as u32 {
+            // A negative number to mdadm, which then lists nothing.
+            device.slots_listed = false;
+            return;
+        }
+        let mut bound = nodes;
+        let mut number = 1;
+        while number < bound.min(MAX_SLOTS) {
+            let slot = self.slot(number, first.slot(number));
+            if let Some(raw) = &slot.superblock {
+                if raw.nodes != nodes {
+                    device
+                        .problems
+                        .push(nodes_differ(name, number, raw.nodes, nodes));
+                }
+                // Signed to mdadm: a "negative" count ends the listing.
+                bound = if raw.nodes > i32::MAX as u32 {
+                    0
+                } else {
+                    raw.nodes
+                };
+            }
+            device.slots.push(slot);
+            number += 1;
+        }
+    }
+
+    fn slot(&self, number: u32, bitmap: Result<Bitmap<'_>, BitmapError>) -> Slot {
+        let mut slot = Slot {
+            number,
+            start: self.found.start,
+            superblock: None,
+            contents: None,
+            verdict: None,
+            broken_rules: Vec::new(),
+            problems: Vec::new(),
+        };
+        match bitmap {
+            Ok(bitmap) => self.fill(&mut slot, &bitmap),
+            Err(error) => slot.problems.push(problem_of(&error)),
+        }
+        slot
+    }
+
+    fn fill(&self, slot: &mut Slot, bitmap: &Bitmap<'_>) {
+        slot.start = bitmap.start();
+        slot.superblock = Some(bitmap.raw().clone());
+        slot.problems.extend(header_problem(bitmap, self.found));
+        let countable = !self.options.brief && is_countable(bitmap.raw());
+        let counts = countable.then(|| bitmap.count());
+        let counts = counts.and_then(|counts| take_counts(slot, bitmap, counts));
+        slot.broken_rules = self.judge.broken_rules(bitmap);
+        // What the md superblock does not announce is no bitmap to the kernel.
+        if self.found.announced {
+            match self.judge.verdict(bitmap, counts.as_ref()) {
+                Ok(verdict) => slot.verdict = verdict,
+                Err(error) => {
+                    let problem = problem_of(&error);
+                    if !slot.problems.contains(&problem) {
+                        slot.problems.push(problem);
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Versions 3 to 5 are counted whatever the magic number is, as mdadm does. A version 6 superblock
@@ -176,11 +189,17 @@ fn is_countable(raw: &RawBitmapSuper) -> bool {
     }
 }
 
-fn count(slot: &mut Slot, bitmap: &Bitmap<'_>) {
-    match bitmap.count() {
+/// Notes what was counted, or why not.
+fn take_counts(
+    slot: &mut Slot,
+    bitmap: &Bitmap<'_>,
+    counts: Result<Counts, BitmapError>,
+) -> Option<Counts> {
+    match counts {
         Ok(counts) => {
             slot.problems.extend(truncation(bitmap, &counts));
             slot.contents = Some(contents(&counts));
+            Some(counts)
         }
         Err(error) => {
             if matches!(error, BitmapError::ZeroChunk { .. }) {
@@ -188,6 +207,7 @@ fn count(slot: &mut Slot, bitmap: &Bitmap<'_>) {
                 slot.contents = Some(Contents::default());
             }
             slot.problems.push(problem_of(&error));
+            None
         }
     }
 }
@@ -246,7 +266,7 @@ fn truncation(bitmap: &Bitmap<'_>, counts: &Counts) -> Option<Problem> {
         Problem::new(
             ProblemKind::Truncated,
             format!(
-                "{}: truncated: {} sectors need {} chunks, but the device ends at byte {} and the bits of {} chunks are \
+                "{}: truncated: a sync_size of {} sectors needs {} chunks, but the device ends at byte {} and the bits of {} chunks are \
                  missing; they are counted as dirty",
                 store.name(),
                 bitmap.raw().sync_size_sectors,
@@ -258,17 +278,24 @@ fn truncation(bitmap: &Bitmap<'_>, counts: &Counts) -> Option<Problem> {
     })
 }
 
-fn no_such_slot(store: &dyn Store, wanted: u32, nodes: u32) -> Problem {
+fn nodes_differ(name: &str, number: u32, found: u32, expected: u32) -> Problem {
+    Problem::new(
+        ProblemKind::BadSlot,
+        format!(
+            "{name}: nodes: slot {number} says that the cluster has {found} nodes, slot 0 says {expected}; use --slot to see \
+             slots that are not listed"
+        ),
+    )
+}
+
+fn no_such_slot(name: &str, wanted: u32, nodes: u32) -> Problem {
     let has = match nodes {
         0 => "is not clustered and has slot 0 alone".to_owned(),
         _ => format!("has slots 0 to {}", nodes - 1),
     };
     Problem::new(
         ProblemKind::BadSlot,
-        format!(
-            "{}: there is no slot {wanted}: the bitmap {has}",
-            store.name()
-        ),
+        format!("{name}: there is no slot {wanted}: the bitmap {has}"),
     )
 }
 

@@ -1,7 +1,9 @@
 //! What an examination found: plain values for the reports.
 
+use crate::array::verdict::Verdict;
 use crate::array::{FoundSuper, MetadataVersion};
 use crate::commands::Status;
+use crate::format::bitmap_rules::Violation;
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::lockless::StateCounts;
 use crate::format::uuid_text::{self, ByteOrder};
@@ -45,6 +47,8 @@ pub struct Device {
     pub member: Option<FoundSuper>,
     /// What the freshest superblock of its array says, when there is one.
     pub array: Option<ArrayFacts>,
+    /// By which superblocks its bitmap was judged.
+    pub judged_by: Option<JudgedBy>,
     /// What went wrong with the device as a whole.
     pub problems: Vec<Problem>,
     /// What the reader should know, though nothing is wrong with the bitmap.
@@ -62,6 +66,7 @@ impl Device {
             slots_listed: true,
             member: None,
             array: None,
+            judged_by: None,
             problems: Vec::new(),
             notes: Vec::new(),
         }
@@ -140,8 +145,10 @@ pub struct Slot {
     pub superblock: Option<RawBitmapSuper>,
     /// The count, when the bits were read.
     pub contents: Option<Contents>,
-    /// Whether the kernel would trust it; `None` without an md superblock.
-    pub verdict: Option<SlotVerdict>,
+    /// Whether the kernel would trust it; `None` without an md superblock, or when not asked for.
+    pub verdict: Option<Verdict>,
+    /// Rules of the kernel that the superblock breaks, as far as it can be judged without one.
+    pub broken_rules: Vec<Violation>,
     /// What went wrong with this slot.
     pub problems: Vec<Problem>,
 }
@@ -174,16 +181,13 @@ pub struct ArrayFacts {
     pub clean: bool,
 }
 
-/// Whether the kernel would trust a bitmap, and what it would do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SlotVerdict {
-    /// True when every rule of the kernel holds.
-    pub trusted: bool,
-    /// The rules that do not hold, each with its numbers.
-    pub reasons: Vec<String>,
-    /// Bytes that the kernel would resync between the members; `None` when it would not start the
-    /// array at all, or when that cannot be told.
-    pub resync_bytes: Option<u128>,
+/// By which superblocks a bitmap was judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedBy {
+    /// Where the freshest superblock of the array was found.
+    pub freshest: OsString,
+    /// How many members of the array were given, this one included.
+    pub given: u32,
 }
 
 /// Something that went wrong, with a message for people.

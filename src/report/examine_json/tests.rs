@@ -1,8 +1,8 @@
 use super::write_examined;
 use crate::array::MetadataVersion;
+use crate::array::verdict::Verdict;
 use crate::commands::examine::result::{
-    ArrayFacts, Contents, Device, Examined, Found, Kind, Problem, ProblemKind, Slot, SlotVerdict,
-    UuidText,
+    ArrayFacts, Contents, Device, Examined, Found, Kind, Problem, ProblemKind, Slot, UuidText,
 };
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 use crate::format::lockless::StateCounts;
@@ -50,11 +50,15 @@ fn device(raw: RawBitmapSuper) -> Device {
                 dirty_bytes: 655_360,
                 ..Contents::default()
             }),
-            verdict: Some(SlotVerdict {
+            verdict: Some(Verdict {
                 trusted: true,
+                starts: true,
                 reasons: vec![],
+                notes: vec![],
                 resync_bytes: Some(655_360),
+                resync_why: String::new(),
             }),
+            broken_rules: vec![],
             problems: vec![],
         }],
         array: Some(ArrayFacts {
@@ -180,6 +184,7 @@ fn one_entry_a_slot_and_wide_numbers() {
         superblock: None,
         contents: None,
         verdict: None,
+        broken_rules: vec![],
         problems: vec![],
     };
     second.problems.push(Problem::new(ProblemKind::Read, "EIO"));

@@ -36,6 +36,7 @@ fn slot(number: u32, superblock: Option<RawBitmapSuper>, contents: Option<Conten
         superblock,
         contents,
         verdict: None,
+        broken_rules: Vec::new(),
         problems: Vec::new(),
     }
 }
