@@ -120,6 +120,7 @@ pub fn options(matches: &ArgMatches) -> ExamineOptions {
         },
         brief: matches.get_flag("brief"),
         judge: matches.get_flag("json") || matches.get_flag("explain"),
+        users: matches.get_flag("explain"),
     }
 }
 

@@ -6,6 +6,7 @@ mod locate;
 mod options;
 mod read;
 pub mod result;
+mod users;
 
 pub use options::ExamineOptions;
 pub use result::Examined;
@@ -34,6 +35,9 @@ pub fn examine(options: &ExamineOptions) -> Examined {
     for (index, subject) in subjects.iter_mut().enumerate() {
         subject.device.array = at_hand.array_of(index);
         subject.device.judged_by = at_hand.judged_by(index);
+        if options.users && subject.store.is_some() {
+            users::note(&mut subject.device);
+        }
         if let (Some(store), Some(found)) = (&subject.store, subject.device.found.clone()) {
             let judge = at_hand.judge(index, options);
             read::Reader::new(store, &found, options, &judge).read(&mut subject.device);

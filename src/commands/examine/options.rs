@@ -22,4 +22,6 @@ pub struct ExamineOptions {
     pub brief: bool,
     /// Whether the kernel would trust the bitmaps is wanted as well.
     pub judge: bool,
+    /// Whether a running array uses the devices is wanted as well.
+    pub users: bool,
 }

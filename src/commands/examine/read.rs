@@ -235,6 +235,9 @@ fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
             Kind::Internal => {
                 "the bitmap is overwritten or damaged; examine another member of the array"
             }
+            _ if start.0 > 0 => {
+                "no bitmap starts there; without --offset the md superblock says where it is"
+            }
             Kind::File | Kind::Device => {
                 "neither an md superblock nor a bitmap was found here: examine a member of the array instead, or give \
                  --offset if the bitmap starts elsewhere"
