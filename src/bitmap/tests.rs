@@ -348,6 +348,13 @@ fn a_read_error_is_an_error_and_never_a_count() {
     let runs: Vec<_> = bitmap.runs().unwrap().collect();
     assert_eq!(runs.len(), 1);
     assert!(runs[0].is_err());
+    // Also when several readers are at work.
+    bitmap.window = 512;
+    let message = bitmap.count().unwrap_err().to_string();
+    assert!(
+        message.contains("cannot read bytes 9728..10240"),
+        "{message}"
+    );
 }
 
 #[test]

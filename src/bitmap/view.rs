@@ -3,7 +3,7 @@
 use super::encoding::Encoding;
 use super::error::BitmapError;
 use super::runs::Runs;
-use super::window::{Area, WINDOW, for_each_window};
+use super::window::{Area, WINDOW, fold_windows};
 use crate::device::{Store, StoreError};
 use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
@@ -119,34 +119,20 @@ impl<'a> Bitmap<'a> {
     /// [`BitmapError::ZeroChunk`] and [`BitmapError::FirstUse`] when there is nothing to count.
     pub fn count(&self) -> Result<Counts, BitmapError> {
         let area = self.area()?;
-        let missing = area.chunks - area.present;
-        let empty = StateCounts {
-            unknown: missing,
-            ..StateCounts::default()
-        };
-        let mut counts = Counts {
-            chunks: area.chunks,
-            dirty: missing,
-            missing_chunks: missing,
-            last_dirty: missing > 0,
-            states: (area.encoding == Encoding::States).then_some(empty),
-            coverage: area.coverage,
-        };
         let last = area.chunks.saturating_sub(1);
-        for_each_window(self.store, &area, |window| {
-            let local = 0..window.chunks.end - window.chunks.start;
+        let tallies = fold_windows(self.store, &area, |tally: &mut Tally, window| {
+            let base = window.chunks.start;
+            let local = 0..window.chunks.end - base;
             let (dirty, states) = area.encoding.count(window.cells, local);
-            counts.dirty += dirty;
-            if let (Some(sum), Some(states)) = (&mut counts.states, states) {
-                sum.add(&states);
-            }
-            if window.chunks.contains(&last) {
-                let last = last - window.chunks.start;
+            tally.dirty += dirty;
+            tally.states.add(&states.unwrap_or_default());
+            tally.last_dirty |= window.chunks.contains(&last) && {
+                let last = last - base;
                 let found = area.encoding.find(window.cells, last..last + 1, true);
-                counts.last_dirty = found.is_some();
-            }
+                found.is_some()
+            };
         })?;
-        Ok(counts)
+        Ok(total(&area, &tallies))
     }
 
     /// The maximal runs of dirty chunks, in order, read as they are asked for.
@@ -189,6 +175,35 @@ impl std::fmt::Debug for Bitmap<'_> {
             .field("order", &self.order)
             .field("sync_size", &self.sync_size)
             .finish()
+    }
+}
+
+/// What one reader counted.
+#[derive(Default)]
+struct Tally {
+    dirty: u64,
+    states: StateCounts,
+    last_dirty: bool,
+}
+
+/// The sum of all readers, and the chunks that are missing.
+fn total(area: &Area, tallies: &[Tally]) -> Counts {
+    let missing = area.chunks - area.present;
+    let mut states = StateCounts {
+        unknown: missing,
+        ..StateCounts::default()
+    };
+    for tally in tallies {
+        states.add(&tally.states);
+    }
+    let present_dirty: u64 = tallies.iter().map(|tally| tally.dirty).sum();
+    Counts {
+        chunks: area.chunks,
+        dirty: missing + present_dirty,
+        missing_chunks: missing,
+        last_dirty: missing > 0 || tallies.iter().any(|tally| tally.last_dirty),
+        states: (area.encoding == Encoding::States).then_some(states),
+        coverage: area.coverage,
     }
 }
 

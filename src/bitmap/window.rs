@@ -6,6 +6,8 @@ use crate::device::{AlignedBuffer, Store};
 use crate::format::coverage::Coverage;
 use crate::units::Bytes;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
 
 /// Bytes read at a time.
 pub const WINDOW: u64 = 1 << 20;
@@ -59,6 +61,31 @@ impl Area {
         }
     }
 
+    /// Number of windows that hold a chunk.
+    fn windows(&self) -> u64 {
+        if self.present == 0 {
+            return 0;
+        }
+        let number = |byte: u64| (byte - self.origin) / self.window;
+        let last = self.data_start + self.encoding.byte_of(self.present - 1);
+        number(last) - number(self.data_start) + 1
+    }
+
+    /// The first chunk of window `number`, which must exist.
+    fn first_chunk(&self, number: u64) -> u64 {
+        let border = self.data_start - (self.data_start - self.origin) % self.window;
+        let byte = border.saturating_add(number.saturating_mul(self.window));
+        self.chunk_at(byte.max(self.data_start))
+    }
+
+    /// The chunk whose bits start at `byte` of the store.
+    fn chunk_at(&self, byte: u64) -> u64 {
+        match self.encoding {
+            Encoding::Bits(_) => (byte - self.data_start).saturating_mul(8),
+            Encoding::States => byte - self.data_start,
+        }
+    }
+
     /// The bytes of the window that holds `chunk`, on the store.
     fn window_of(&self, chunk: u64) -> Range<u64> {
         let byte = self.data_start.saturating_add(self.encoding.byte_of(chunk));
@@ -68,11 +95,7 @@ impl Area {
 
     /// The chunks that lie in bytes `window` of the store.
     fn chunks_of(&self, window: &Range<u64>) -> Range<u64> {
-        let at = |byte: u64| match self.encoding {
-            Encoding::Bits(_) => (byte - self.data_start).saturating_mul(8),
-            Encoding::States => byte - self.data_start,
-        };
-        at(window.start)..at(window.end).min(self.present)
+        self.chunk_at(window.start)..self.chunk_at(window.end).min(self.present)
     }
 }
 
@@ -139,21 +162,71 @@ impl Reader {
     }
 }
 
-/// Reads all chunks that are present, window by window.
-pub(super) fn for_each_window(
+/// Readers at work at the same time on a large bitmap: enough to keep a fast device and the
+/// processor busy together, and 4 MiB of memory.
+const WORKERS: usize = 4;
+
+/// Windows from which on more than one reader is worth starting.
+const MANY_WINDOWS: u64 = 16;
+
+/// Reads all chunks that are present, window by window, and folds each into one of the results,
+/// in no particular order.
+///
+/// # Errors
+/// The first read error, by position among those met; reading stops then.
+pub(super) fn fold_windows<T: Default + Send>(
     store: &dyn Store,
     area: &Area,
-    mut visit: impl FnMut(Window<'_>),
-) -> Result<(), BitmapError> {
-    let mut reader = Reader::new(store, area);
-    let mut chunk = 0;
-    while chunk < area.present {
-        reader.load(store, area, chunk)?;
-        visit(Window {
-            chunks: reader.chunks.clone(),
-            cells: reader.cells(),
-        });
-        chunk = reader.chunks.end;
-    }
-    Ok(())
+    visit: impl Fn(&mut T, &Window<'_>) + Sync,
+) -> Result<Vec<T>, BitmapError> {
+    let windows = area.windows();
+    let next = AtomicU64::new(0);
+    let work = || -> (T, Option<(u64, BitmapError)>) {
+        let mut result = T::default();
+        let mut reader = Reader::new(store, area);
+        loop {
+            let number = next.fetch_add(1, Relaxed);
+            if number >= windows {
+                return (result, None);
+            }
+            if let Err(error) = reader.load(store, area, area.first_chunk(number)) {
+                // The others find nothing left to do.
+                next.store(windows, Relaxed);
+                return (result, Some((number, error)));
+            }
+            let window = Window {
+                chunks: reader.chunks.clone(),
+                cells: reader.cells(),
+            };
+            visit(&mut result, &window);
+        }
+    };
+    let outcomes = match windows {
+        0 => Vec::new(),
+        1..MANY_WINDOWS => vec![work()],
+        MANY_WINDOWS.. => in_parallel(&work),
+    };
+    let (results, errors): (Vec<T>, Vec<_>) = outcomes.into_iter().unzip();
+    let first = errors
+        .into_iter()
+        .flatten()
+        .min_by_key(|(number, _)| *number);
+    first.map_or(Ok(results), |(_, error)| Err(error))
+}
+
+/// Runs `work` in several threads, this one included: where no thread can be had, alone.
+fn in_parallel<R: Send>(work: &(impl Fn() -> R + Sync)) -> Vec<R> {
+    thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..WORKERS).filter_map(spawn).collect();
+        let mut outcomes = vec![work()];
+        for other in others {
+            match other.join() {
+                Ok(outcome) => outcomes.push(outcome),
+                // Its share is not counted: never go on without it.
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        outcomes
+    })
 }

@@ -5,6 +5,7 @@
 //! Bytes that lie past the end of the bytes given are unknown, hence dirty.
 
 use super::bit_array::OutOfRange;
+use super::popcount;
 use multiversion::multiversion;
 use serde::Serialize;
 use std::ops::Range;
@@ -99,34 +100,36 @@ pub struct StateCounts {
 impl StateCounts {
     /// Counts the states of all `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        let [
-            unwritten,
-            clean,
-            dirty,
-            need_sync,
-            syncing,
-            need_sync_unwritten,
-            syncing_unwritten,
-            clean_unwritten,
-        ] = count_known(bytes);
-        let known = unwritten
-            + clean
-            + dirty
-            + need_sync
-            + syncing
-            + need_sync_unwritten
-            + syncing_unwritten
-            + clean_unwritten;
+        let mut known = [0u64; 8];
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
+            // Most bitmaps are a few long stretches of one state each.
+            let uniform = popcount::leading_equal(rest, first);
+            let len = if uniform < WORTH_SKIPPING {
+                let mixed = rest.get(..MIXED).unwrap_or(rest);
+                for (sum, count) in known.iter_mut().zip(count_known(mixed)) {
+                    *sum += count;
+                }
+                mixed.len()
+            } else {
+                if let Some(sum) = known.get_mut(usize::from(first)) {
+                    *sum += uniform as u64;
+                }
+                uniform
+            };
+            rest = rest.get(len..).unwrap_or_default();
+        }
+        let [unwritten, clean, dirty, need_sync, syncing, n5, n6, n7] = known;
         Self {
             unwritten,
             clean,
             dirty,
             need_sync,
             syncing,
-            need_sync_unwritten,
-            syncing_unwritten,
-            clean_unwritten,
-            unknown: bytes.len() as u64 - known,
+            need_sync_unwritten: n5,
+            syncing_unwritten: n6,
+            clean_unwritten: n7,
+            unknown: bytes.len() as u64 - known.iter().sum::<u64>(),
         }
     }
 
@@ -162,28 +165,56 @@ impl StateCounts {
     }
 }
 
-/// Bytes that are compared in one step.
-const LANES: usize = 32;
+/// Bytes of one state that are counted at a stroke.
+const WORTH_SKIPPING: usize = 128;
+
+/// Bytes counted one by one before looking for a uniform stretch again.
+const MIXED: usize = 4080;
+
+/// The lowest bit of every byte of a word.
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The highest bit of every byte of a word.
+const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// How often each of the bytes 0 to 7 occurs.
 ///
-/// Each row is compared with all eight, and equal ones are counted in byte-wide lanes that stay
-/// in registers: no branch and no table look-up for a byte. 255 rows fit a byte-wide counter.
+/// Eight bytes at a time, as lanes of a word: each state has a word of eight one-byte counters,
+/// emptied before they can overflow. No branch and no table look-up for a byte.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon",))]
 fn count_known(bytes: &[u8]) -> [u64; 8] {
     let mut counts = [0u64; 8];
-    let (rows, rest) = bytes.as_chunks::<LANES>();
-    for stretch in rows.chunks(255) {
-        let mut lanes = [[0u8; LANES]; 8];
-        for row in stretch {
-            for (state, lanes) in (0u8..).zip(lanes.iter_mut()) {
-                for (lane, &byte) in lanes.iter_mut().zip(row) {
-                    *lane += u8::from(byte == state);
-                }
+    let (words, rest) = bytes.as_chunks::<8>();
+    for stretch in words.chunks(255) {
+        let mut lanes = [0u64; 8];
+        for word in stretch {
+            let word = u64::from_le_bytes(*word);
+            let known =
+                !((word >> 3) | (word >> 4) | (word >> 5) | (word >> 6) | (word >> 7)) & ONES;
+            let (b0, b1, b2) = (word, word >> 1, word >> 2);
+            let (low, high) = (known & !b2, known & b2);
+            let pairs = [!b1 & !b0, !b1 & b0, b1 & !b0, b1 & b0];
+            let [p0, p1, p2, p3] = pairs;
+            let flags = [
+                low & p0,
+                low & p1,
+                low & p2,
+                low & p3,
+                high & p0,
+                high & p1,
+                high & p2,
+                high & p3,
+            ];
+            for (lane, flag) in lanes.iter_mut().zip(flags) {
+                *lane += flag;
             }
         }
-        for (count, lanes) in counts.iter_mut().zip(&lanes) {
-            *count += lanes.iter().map(|&lane| u64::from(lane)).sum::<u64>();
+        for (count, lane) in counts.iter_mut().zip(lanes) {
+            *count += lane
+                .to_le_bytes()
+                .iter()
+                .map(|&n| u64::from(n))
+                .sum::<u64>();
         }
     }
     for (state, count) in (0u8..).zip(counts.iter_mut()) {
@@ -195,8 +226,6 @@ fn count_known(bytes: &[u8]) -> [u64; 8] {
 /// The highest bit of each byte of the result is set when that byte of `word` is a dirty state.
 #[inline(always)]
 fn dirty_mask(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let large = word & !(7 * ONES);
     // A carry into bit 7 of a byte happens exactly when bits 3 to 6 are not all zero.
     let unknown = (((large & !HIGH) + !HIGH) | large) & HIGH;
@@ -212,11 +241,7 @@ const STEP: usize = 128;
 /// Number of leading 128-byte steps whose bytes are all dirty (`dirty`) or all not.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon",))]
 fn uniform_steps(bytes: &[u8], dirty: bool) -> usize {
-    let expected = if dirty {
-        dirty_mask(2 * 0x0101_0101_0101_0101)
-    } else {
-        0
-    };
+    let expected = if dirty { dirty_mask(2 * ONES) } else { 0 };
     let mut count = 0;
     for step in bytes.as_chunks::<STEP>().0 {
         let mut difference = 0;
@@ -317,7 +342,6 @@ fn find_by_words(bytes: &[u8], dirty: bool) -> Option<usize> {
 }
 
 fn first_in_word(word: [u8; 8], dirty: bool) -> Option<usize> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let mask = dirty_mask(u64::from_le_bytes(word));
     let mask = if dirty { mask } else { mask ^ HIGH };
     (mask != 0).then_some(mask.trailing_zeros() as usize / 8)

@@ -40,18 +40,28 @@ pub fn leading_equal(bytes: &[u8], value: u8) -> usize {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2", "aarch64+neon",))]
 fn equal_steps(bytes: &[u8], value: u8) -> usize {
     let pattern = u64::from_ne_bytes([value; 8]);
-    let mut count = 0;
-    for step in bytes.as_chunks::<STEP>().0 {
-        let mut difference = 0;
-        for word in step.as_chunks::<8>().0 {
-            difference |= u64::from_ne_bytes(*word) ^ pattern;
-        }
-        if difference != 0 {
-            break;
-        }
-        count += 1;
+    let (steps, _) = bytes.as_chunks::<STEP>();
+    let uniform = |step: &&[u8; STEP]| {
+        // Spelled out: straight-line code is fast also where the compiler saves space.
+        let (halves, _) = step.as_chunks::<64>();
+        halves.iter().fold(0, |difference, half| {
+            let [a, b, c, d, e, f, g, h] = words(half);
+            difference
+                | ((a ^ pattern) | (b ^ pattern) | (c ^ pattern) | (d ^ pattern))
+                | ((e ^ pattern) | (f ^ pattern) | (g ^ pattern) | (h ^ pattern))
+        }) == 0
+    };
+    steps.iter().take_while(uniform).count()
+}
+
+/// Eight words of memory, in the order of this machine.
+#[inline(always)]
+fn words(bytes: &[u8; 64]) -> [u64; 8] {
+    let mut words = [0; 8];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
     }
-    count
+    words
 }
 
 #[cfg(test)]
