@@ -479,3 +479,32 @@ fn paths_that_are_no_text() {
     let json = String::from_utf8(start(&["examine", "--json"]).stdout).unwrap();
     assert!(json.contains("\"path\":\"a\u{fffd}.bm\""), "{json}");
 }
+
+/// More devices than a process may have open files.
+#[test]
+fn any_number_of_devices() {
+    let folder = folder();
+    put(&folder, "a.bm", &file(&sound(), &bits()));
+    let script = format!(
+        "ulimit -n 128; exec {} examine -b $(yes a.bm | head -n 1000)",
+        env!("CARGO_BIN_EXE_mdbitmap")
+    );
+    let output = Command::new("sh")
+        .current_dir(folder.path())
+        .args(["-c", &script])
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .matches("Filename")
+            .count(),
+        1000
+    );
+}

@@ -83,7 +83,8 @@ Says whether the kernel would trust the bitmaps, and what it would resync.
 const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
 .BR mdadm (8),
 .BR md (4),
-.BR mdbitmap-examine (8)
+.BR mdbitmap-examine (8),
+.BR mdbitmap-create (8)
 "#;
 
 const OUTPUT: &str = r#".SH OUTPUT
@@ -123,6 +124,14 @@ with
 .B kind
 and
 .BR message .
+Of
+.BR verdict ,
+.B reasons
+holds objects with
+.B name
+(for programs) and
+.B sentence
+(for people).
 Bytes of a path that are not UTF-8 are replaced in JSON; the text has them as they are.
 "#;
 
@@ -145,13 +154,17 @@ A read error is an error (status 4, or 1 in mdadm's spelling). mdadm counts what
 A truncated bitmap keeps its full total and the missing chunks count as dirty, with a complaint and status 1. mdadm
 reports the chunks that it could read, and succeeds.
 .IP \(bu 2
-A wrong magic number gives the same output, but status 1.
+The output is the same but the status is 1 instead of 0: a wrong magic number; a chunk size of 0; a slot that cannot be
+read, or that has another number of nodes; a bitmap that metadata 0.90 does not announce; a member whose superblock
+has a wrong checksum.
 .IP \(bu 2
-Nothing crashes where mdadm crashes, and a listing of slots ends where the device ends.
+Nothing crashes where mdadm crashes. A listing of slots has at most 1024 of them. Of a slot whose version is not known
+no bit is counted. A bitmap that a superblock places outside its device is not looked for at its start.
 .IP \(bu 2
 Sync sizes above 2^46 sectors are shown correctly.
 .IP \(bu 2
-Bitmap files and images of members are accepted, and need not be examined by root.
+Bitmap files and images of members are accepted, and need not be examined by root. So are superblocks of metadata
+0.90 in the other byte order, and the metadata devices of LVM RAID volumes.
 .IP \(bu 2
 States other than OK and Out of date are named, where mdadm says Unknown.
 .IP \(bu 2

@@ -130,10 +130,10 @@ fn entry<'a>(device: &'a Device, slot: Option<&'a Slot>) -> Entry<'a> {
     let contents = slot
         .filter(|_| raw.is_some())
         .and_then(|slot| slot.contents.as_ref());
-    let problem = device
-        .problems
-        .first()
-        .or_else(|| slot.and_then(|slot| slot.problems.first()));
+    // A slot's own problem says more about it than one of the whole device.
+    let problem = slot
+        .and_then(|slot| slot.problems.first())
+        .or_else(|| device.problems.first());
     Entry {
         path: device.path.to_string_lossy().into_owned(),
         found: found(device, slot),

@@ -3,32 +3,22 @@
 use super::Subject;
 use super::options::ExamineOptions;
 use super::result::{Problem, ProblemKind};
-use crate::kernel::arrays::{ArrayBitmap, ArrayMember, RunningArray, running_array};
+use crate::kernel::arrays::{self, ArrayBitmap, ArrayMember, RunningArray};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Replaces every running array without an md superblock of its own by its members, or by its
-/// bitmap file. With `--offset` the user means the device itself.
-pub(super) fn running_arrays(subjects: Vec<Subject>, options: &ExamineOptions) -> Vec<Subject> {
-    if options.offset.is_some() {
-        return subjects;
-    }
-    subjects
-        .into_iter()
-        .flat_map(|subject| expand(subject, options))
-        .collect()
-}
-
-fn expand(mut subject: Subject, options: &ExamineOptions) -> Vec<Subject> {
+/// The members of a running array without an md superblock of its own, or its bitmap file; the
+/// subject itself when it is anything else. With `--offset` the user means the device itself.
+pub(super) fn running_array(mut subject: Subject, options: &ExamineOptions) -> Vec<Subject> {
     let is_block_device = subject
         .store
         .as_ref()
         .is_some_and(|store| store.inner().is_block_device());
-    if !is_block_device || subject.device.member.is_some() {
+    if !is_block_device || subject.device.member.is_some() || options.offset.is_some() {
         return vec![subject];
     }
     let path = subject.device.path.clone();
-    match running_array(Path::new(&path)) {
+    match arrays::running_array(Path::new(&path)) {
         Ok(Some(array)) => in_its_place(subject, &array, options),
         Ok(None) => vec![subject],
         Err(error) => {

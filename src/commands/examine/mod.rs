@@ -12,7 +12,8 @@ pub use options::ExamineOptions;
 pub use result::Examined;
 
 use crate::device::{CachedStore, DirectStore, OpenMode, StoreError};
-use judge::AtHand;
+use judge::{AtHand, Judge};
+use read::Reader;
 use result::{Device, Problem, ProblemKind};
 use std::ffi::OsStr;
 
@@ -22,26 +23,18 @@ use std::ffi::OsStr;
 /// All md superblocks are read before the first bitmap: the freshest one of an array judges all of
 /// its bitmaps.
 pub fn examine(options: &ExamineOptions) -> Examined {
-    let mut subjects: Vec<Subject> = options
-        .paths
-        .iter()
-        .map(|path| Subject::open(path))
-        .collect();
-    for subject in &mut subjects {
+    let mut subjects = Vec::new();
+    for path in &options.paths {
+        let mut subject = Subject::open(path);
         subject.locate(options);
+        subjects.extend(expand::running_array(subject, options));
+        close_most(&mut subjects);
     }
-    let mut subjects = expand::running_arrays(subjects, options);
     let at_hand = AtHand::new(subjects.iter().map(|subject| &subject.device));
     for (index, subject) in subjects.iter_mut().enumerate() {
         subject.device.array = at_hand.array_of(index);
         subject.device.judged_by = at_hand.judged_by(index);
-        if options.users && subject.store.is_some() {
-            users::note(&mut subject.device);
-        }
-        if let (Some(store), Some(found)) = (&subject.store, subject.device.found.clone()) {
-            let judge = at_hand.judge(index, options);
-            read::Reader::new(store, &found, options, &judge).read(&mut subject.device);
-        }
+        subject.read(&at_hand.judge(index, options), options);
     }
     Examined {
         devices: subjects.into_iter().map(|subject| subject.device).collect(),
@@ -49,33 +42,37 @@ pub fn examine(options: &ExamineOptions) -> Examined {
     }
 }
 
+/// Devices that stay open from the look at their superblocks until their bitmaps are read.
+const KEPT_OPEN: usize = 100;
+
+/// Closes all but the first: a process may not have many files open, and any number may be given.
+fn close_most(subjects: &mut [Subject]) {
+    for subject in subjects.iter_mut().skip(KEPT_OPEN) {
+        subject.store = None;
+    }
+}
+
 /// A device while it is examined.
 struct Subject {
     device: Device,
+    /// False when it could not be opened.
+    usable: bool,
     store: Option<CachedStore<DirectStore>>,
 }
 
 impl Subject {
     fn open(path: &OsStr) -> Subject {
         let mut device = Device::new(path.to_owned());
-        let store = match DirectStore::open(path, OpenMode::Read) {
-            Ok(store) => store,
-            Err(error) => {
-                device.problems.push(open_problem(&error));
-                return Subject {
-                    device,
-                    store: None,
-                };
-            }
-        };
-        device.notes.extend(
-            store
-                .note()
-                .map(|note| format!("{}: {note}", path.to_string_lossy())),
-        );
+        let store = open(&mut device);
+        if let Some(note) = store.as_ref().and_then(|store| store.inner().note()) {
+            device
+                .notes
+                .push(format!("{}: {note}", path.to_string_lossy()));
+        }
         Subject {
             device,
-            store: Some(CachedStore::new(store)),
+            usable: store.is_some(),
+            store,
         }
     }
 
@@ -87,6 +84,31 @@ impl Subject {
                 store.inner().is_block_device(),
                 options,
             );
+        }
+    }
+
+    /// Reads what was found; the device is closed afterwards.
+    fn read(&mut self, judge: &Judge<'_>, options: &ExamineOptions) {
+        if self.usable && options.users {
+            users::note(&mut self.device);
+        }
+        let Some(found) = self.device.found.clone().filter(|_| self.usable) else {
+            return;
+        };
+        let store = self.store.take().or_else(|| open(&mut self.device));
+        if let Some(store) = store {
+            Reader::new(&store, &found, options, judge).read(&mut self.device);
+        }
+    }
+}
+
+/// Opens the device for reading, or notes why it cannot be.
+fn open(device: &mut Device) -> Option<CachedStore<DirectStore>> {
+    match DirectStore::open(&device.path, OpenMode::Read) {
+        Ok(store) => Some(CachedStore::new(store)),
+        Err(error) => {
+            device.problems.push(open_problem(&error));
+            None
         }
     }
 }
