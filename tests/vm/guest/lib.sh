@@ -46,6 +46,7 @@ must() {
     "$@" > $STATE/must.log 2>&1 && return
     fail "preparation: $*" "$(tail -n 20 $STATE/must.log)" "$(dmesg | tail -n 8)"
     save_state
+    echo "@@stopped"
     poweroff -f
 }
 
@@ -128,4 +129,8 @@ settle() {
     must "$MDADM" --assemble "/dev/$md" "$@"
     slow_daemon "$md"
 }
-slow_daemon() { echo "${2:-600}" > "/sys/block/$1/md/bitmap/time_base"; }
+slow_daemon() {
+    local file=/sys/block/$1/md/bitmap/time_base
+    [ -e "$file" ] || file=/sys/block/$1/md/llbitmap/daemon_sleep
+    echo "${2:-600}" > "$file"
+}

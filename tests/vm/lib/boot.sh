@@ -24,7 +24,7 @@ guest_overlay() {
     root=$(mktemp -d "$WORK/root.XXXXXX")
     mkdir -p "$root/guest/scenarios"
     cp "$VM_DIR/guest/lib.sh" "$VM_DIR/guest/phase.sh" "$root/guest/"
-    cp "$VM_DIR"/scenarios/*.sh "$root/guest/scenarios/" 2>/dev/null || true
+    cp "${SCENARIO_DIR:-$VM_DIR/scenarios}"/*.sh "$root/guest/scenarios/" 2>/dev/null || true
     [[ $# -eq 0 ]] || cp "$@" "$root/guest/"
     pack_folder "$root" | gzip -1 > "$out"
     rm -rf "$root"
@@ -76,6 +76,8 @@ run_phases() {
             echo "@@FAIL phase $phase: the kernel panicked"
         elif [[ $status -eq 124 || $status -eq 137 ]]; then
             echo "@@FAIL phase $phase: not finished after $seconds seconds"
+        elif grep -q "^@@stopped" "$log.text"; then
+            break
         elif ! grep -q -e "^@@end phase $phase" -e "^@@crash phase $phase" "$log.text"; then
             echo "@@FAIL phase $phase: ended without its end marker (qemu: status $status)"
         else

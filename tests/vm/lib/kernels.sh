@@ -90,7 +90,7 @@ build_llbitmap_kernel() {
             nice -n 5 make ARCH=x86_64 -j"$(nproc)" bzImage
         ) > "$CACHE/kernel-llbitmap.log" 2>&1 || die "the kernel build failed; see $CACHE/kernel-llbitmap.log ($tree is kept)"
         cp "$tree/arch/x86/boot/bzImage" "$work/done/vmlinuz"
-        make -s -C "$tree" ARCH=x86_64 kernelrelease > "$work/done/version"
+        ( cd "$tree" && make -s ARCH=x86_64 kernelrelease ) > "$work/done/version"
         cp "$tree/.config" "$work/done/config"
         mkdir -p "$CACHE/kernel-llbitmap"
         publish "$work/done" "$final"
