@@ -11,7 +11,7 @@ mod users;
 pub use options::ExamineOptions;
 pub use result::Examined;
 
-use crate::device::{CachedStore, DirectStore, OpenMode, StoreError};
+use crate::device::{CachedStore, DirectStore, OpenMode, Store, StoreError};
 use judge::{AtHand, Judge};
 use read::Reader;
 use result::{Device, Problem, ProblemKind};
@@ -40,6 +40,20 @@ pub fn examine(options: &ExamineOptions) -> Examined {
         devices: subjects.into_iter().map(|subject| subject.device).collect(),
         brief: options.brief,
     }
+}
+
+/// Examines one store that is open already, as [`examine`] does with each path: for stores without
+/// a path, for tests and fuzzers.
+pub fn examine_store(store: &dyn Store, options: &ExamineOptions) -> Device {
+    let mut device = Device::new(OsStr::new(store.name()).to_owned());
+    locate::locate(&mut device, store, false, options);
+    let at_hand = AtHand::new(std::iter::once(&device));
+    device.array = at_hand.array_of(0);
+    device.judged_by = at_hand.judged_by(0);
+    if let Some(found) = device.found.clone() {
+        Reader::new(store, &found, options, &at_hand.judge(0, options)).read(&mut device);
+    }
+    device
 }
 
 /// Devices that stay open from the look at their superblocks until their bitmaps are read.
