@@ -315,26 +315,20 @@ fn every_fixture_folder_says_how_it_was_made() {
             continue;
         }
         folders += 1;
-        let readme = fs::read_to_string(folder.join("README.md")).unwrap_or_else(|e| {
-            panic!(
-                "{}/README.md: {e}: a fixture says why it is here and which script made it",
-                folder.display()
-            )
-        });
-        let scripts: Vec<&str> = readme
-            .split(|c: char| c.is_whitespace() || "`()\"'".contains(c))
-            .map(|word| word.trim_end_matches(['.', ',', ':', ';']))
-            .filter(|word| {
-                ["fixtures/", "tests/", "examples/"]
-                    .iter()
-                    .any(|p| word.starts_with(p))
-            })
-            .filter(|word| root().join(word).is_file())
-            .collect();
+        let script = ["make.sh", "make"]
+            .map(|name| folder.join(name))
+            .into_iter()
+            .find(|p| p.is_file());
+        let script = script
+            .unwrap_or_else(|| panic!("{}: no make.sh: which script made it?", folder.display()));
+        let text = fs::read_to_string(&script).unwrap();
+        let reason = text
+            .lines()
+            .find(|line| line.starts_with("# ") && line.len() > 20);
         assert!(
-            !scripts.is_empty(),
-            "{}/README.md names no script that exists",
-            folder.display()
+            reason.is_some(),
+            "{} does not say why it is here",
+            script.display()
         );
     }
     assert!(folders > 0, "fixtures/ is empty");

@@ -63,7 +63,7 @@ fn note(change: isize) {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Fields and parts that a message may blame.
+/// Fields, by the names of the offset tables, and parts that a message may blame.
 const FIELDS: &[&str] = &[
     "magic",
     "version",
@@ -81,15 +81,29 @@ const FIELDS: &[&str] = &[
     "truncated",
     "256 bytes",
     "level",
+    "layout",
     "checksum",
+    "csum",
     "max_dev",
+    "feature",
+    "padding",
+    "pad",
+    "super_offset",
+    "data_offset",
+    "data_size",
+    "raid_disks",
+    "bitmap_offset",
+    "dev_number",
+    "bblog",
+    "resync_offset",
+    "not_persistent",
+    "size",
+    "superblock at",
+    "array_position",
+    "num_devices",
+    "superblock offset",
     "data offset",
     "data size",
-    "feature map",
-    "feature_map",
-    "bitmap_offset",
-    "padding",
-    "superblock offset",
     "raid disks",
 ];
 
