@@ -151,7 +151,7 @@ fn check_content(raw: &RawSuper, failures: &mut Failures) {
         Check::FeatureConflict,
         "feature_map",
         hex(sb.feature_map),
-        "a partial parity log without bitmap or journal",
+        "a partial parity log (PPL) without bitmap or journal",
     );
     failures.require(
         sb.data_size >= 10,
