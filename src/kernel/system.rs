@@ -188,7 +188,7 @@ impl System {
     }
 
     /// Every block device node under /dev, no symbolic link followed, three folders deep.
-    pub(super) fn block_nodes(&self) -> Vec<(PathBuf, DeviceNumber)> {
+    pub fn block_nodes(&self) -> Vec<(PathBuf, DeviceNumber)> {
         let mut nodes = Vec::new();
         let mut folders = vec![(self.dev.clone(), 0)];
         while let Some((folder, depth)) = folders.pop() {

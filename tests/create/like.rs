@@ -1,16 +1,19 @@
 //! `--like`: geometry, UUID and events from the md superblocks of members.
 
-use super::{create, folder, names, status};
+use super::{Loop, create, folder, names, sha256, status};
 use mdbitmap::format::bitmap_super::RawBitmapSuper;
 use mdbitmap::format::level::Level;
-use mdbitmap::format::md_v1::{Builder, Minor, role};
+use mdbitmap::format::md_v1::{Builder, Minor, feature, role};
 use mdbitmap::format::md_v090;
 use mdbitmap::format::placement::ChunkSize;
 use mdbitmap::format::placement::content::NewBitmap;
+use mdbitmap::format::uuid_text;
 use mdbitmap::units::{Bytes, Events, Sectors};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Stands for an array UUID of the test's own: `--clean` looks for members on all block devices,
+/// those of tests that run at the same time among them.
 const SET_UUID: [u8; 16] = *b"0123456789abcdef";
 const DEVICE: u64 = 40000;
 
@@ -23,9 +26,19 @@ fn mirror(minor: Minor) -> Builder {
     }
 }
 
+/// The array UUID of a test that works in this folder.
+fn uuid_of(folder: &Path) -> [u8; 16] {
+    let digest = sha256(folder.to_str().unwrap().as_bytes());
+    std::array::from_fn(|i| u8::from_str_radix(&digest[2 * i..2 * i + 2], 16).unwrap())
+}
+
 /// The image of a member.
 fn image(folder: &Path, name: &str, builder: &Builder) -> PathBuf {
     let path = folder.join(name);
+    let mut builder = builder.clone();
+    if builder.set_uuid == SET_UUID {
+        builder.set_uuid = uuid_of(folder);
+    }
     let mut bytes = vec![0; DEVICE as usize * 512];
     let start = builder.minor.super_start(builder.device).unwrap().0 as usize * 512;
     let superblock = builder.build().to_bytes();
@@ -42,7 +55,7 @@ fn image_with_bitmap(folder: &Path, name: &str, bits: u8) -> PathBuf {
     };
     let path = image(folder, name, &builder);
     let bitmap = NewBitmap {
-        uuid: SET_UUID,
+        uuid: uuid_of(folder),
         sync_size: builder.component,
         chunk: ChunkSize::MDADM_SMALLEST,
         delay_seconds: 5,
@@ -55,6 +68,18 @@ fn image_with_bitmap(folder: &Path, name: &str, bits: u8) -> PathBuf {
     bytes[8500] = bits;
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// Both members of a mirror.
+fn both(folder: &Path) -> (PathBuf, PathBuf) {
+    let second = Builder {
+        dev_number: 1,
+        ..mirror(Minor::V2)
+    };
+    (
+        image(folder, "one", &mirror(Minor::V2)),
+        image(folder, "two", &second),
+    )
 }
 
 fn bitmap(path: &Path) -> (RawBitmapSuper, Vec<u8>) {
@@ -101,7 +126,7 @@ fn geometry_and_uuid_come_from_the_member() {
         status(&output, 0);
         let (raw, bits) = bitmap(&path);
         assert_eq!(raw.sync_size_sectors, sectors, "{name}");
-        assert_eq!(raw.uuid, SET_UUID);
+        assert_eq!(raw.uuid, uuid_of(folder.path()));
         // Like mdadm's: no events, so that the kernel trusts nothing in it.
         assert_eq!((raw.events, raw.events_cleared), (0, 0));
         assert_eq!(bits.len() as u64, (sectors / 8).div_ceil(8));
@@ -133,10 +158,16 @@ fn a_0_90_uuid_keeps_its_words() {
 #[test]
 fn clean_takes_the_events_of_a_clean_array() {
     let folder = folder();
-    let member = image(folder.path(), "member", &mirror(Minor::V2));
+    let (one, two) = both(folder.path());
     let path = folder.path().join("bitmap");
-    let output = create([&like(&member), "--clean", path.to_str().unwrap()]);
-    let (out, _) = status(&output, 0);
+    let target = path.to_str().unwrap();
+    // Nothing but its own superblock would tell that the other member is being recovered.
+    let (_, err) = status(&create([&like(&one), "--clean", target]), 3);
+    assert!(
+        err.contains("none was found for slots [1]; give --like=MEMBER once for each"),
+        "{err}"
+    );
+    let (out, _) = status(&create([&like(&one), &like(&two), "--clean", target]), 0);
     assert!(out.contains("all clean"), "{out}");
     let (raw, bits) = bitmap(&path);
     assert_eq!((raw.events, raw.events_cleared, raw.state), (77, 77, 0));
@@ -176,7 +207,7 @@ fn clean_is_refused_where_members_may_differ() {
         (
             "recovering",
             Builder {
-                features: mdbitmap::format::md_v1::feature::RECOVERY_OFFSET,
+                features: feature::RECOVERY_OFFSET,
                 ..builder()
             },
             "is being recovered",
@@ -216,15 +247,58 @@ fn clean_is_refused_while_the_own_bitmap_has_dirty_chunks() {
     assert!(err.contains("the bitmap to be replaced says that"), "{err}");
 }
 
+/// The recovering member's own superblock tells, wherever it is found.
+#[test]
+fn clean_is_refused_while_another_member_is_recovered_by_bitmap() {
+    let folder = folder();
+    let recovering = Builder {
+        dev_number: 1,
+        features: feature::RECOVERY_OFFSET | feature::RECOVERY_BITMAP,
+        ..mirror(Minor::V2)
+    };
+    let one = image(folder.path(), "one", &mirror(Minor::V2));
+    let two = image(folder.path(), "two", &recovering);
+    let path = folder.path().join("bitmap");
+    let target = path.to_str().unwrap();
+    let (_, err) = status(&create([&like(&one), &like(&two), "--clean", target]), 3);
+    assert!(err.contains("is being recovered"), "{err}");
+    // Not even a dirty one: the kernel would leave out the rest of the recovery.
+    let (_, err) = status(&create([&like(&two), target]), 3);
+    assert!(err.contains("let the recovery finish first"), "{err}");
+    let Some(device) = Loop::on(&two) else {
+        eprintln!("SKIPPED: no loop device can be made here");
+        return;
+    };
+    // Not given, but a block device of this machine.
+    let (_, err) = status(&create([&like(&one), "--clean", target]), 3);
+    assert!(
+        err.contains(&format!("{}: this member is being recovered", device.node)),
+        "{err}"
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn members_on_block_devices_are_found() {
+    let folder = folder();
+    let (one, two) = both(folder.path());
+    let Some(_device) = Loop::on(&two) else {
+        eprintln!("SKIPPED: no loop device can be made here");
+        return;
+    };
+    let path = folder.path().join("bitmap");
+    let target = path.to_str().unwrap();
+    status(&create([&like(&one), "--clean", target]), 0);
+}
+
 #[test]
 fn several_members_must_agree() {
     let folder = folder();
-    let one = image(folder.path(), "one", &mirror(Minor::V2));
+    let (one, two) = both(folder.path());
     let second = Builder {
         dev_number: 1,
         ..mirror(Minor::V2)
     };
-    let two = image(folder.path(), "two", &second);
     let newer = Builder {
         events: Events(78),
         ..second.clone()
@@ -274,10 +348,8 @@ fn another_uuid_is_warned_of_and_never_vouched_for() {
     let (_, err) = status(&create([&like(&member), "--clean", uuid, target]), 3);
     assert!(err.contains("under another one"), "{err}");
     let (_, err) = status(&create([&like(&member), uuid, target]), 0);
-    assert!(
-        err.contains("the array's UUID is 30313233:34353637:38396162:63646566"),
-        "{err}"
-    );
+    let own = uuid_text::in_byte_order(&uuid_of(folder.path()));
+    assert!(err.contains(&format!("the array's UUID is {own}")), "{err}");
     assert_eq!(bitmap(&path).0.uuid[..2], [0x01, 0x23]);
 }
 

@@ -39,6 +39,7 @@ phase_1() {
 
     files_in_use
     clean_files
+    interrupted_recovery
 }
 
 files_in_use() {
@@ -75,7 +76,7 @@ files_in_use() {
 
 clean_files() {
     rm -f /mnt/fs/*
-    check 0 "a clean file for a clean array" mdbitmap create --clean --like=/dev/a --like=/dev/b --chunk=64K /mnt/fs/clean
+    check 0 "a clean file for a clean array" mdbitmap create --clean --like=/dev/a --chunk=64K /mnt/fs/clean
     cp /mnt/fs/clean /mnt/fs/stale
     dmesg -c > /dev/null
     must mdadm-4.2 --assemble /dev/md0 --bitmap=/mnt/fs/clean /dev/a /dev/b
@@ -92,4 +93,41 @@ clean_files() {
     check_match "md distrusts a clean file of an earlier state" 'forcing full recovery' "$(dmesg)"
     stop_array md0
     check 1 "nothing was left by what was refused" test -e /mnt/fs/no
+}
+
+# A recovery by bitmap that was interrupted: only the recovering member's own superblock tells. With another bitmap file,
+# clean or dirty, the kernel would leave out the rest (see interrupted-recovery.sh).
+interrupted_recovery() {
+    rm -f /mnt/fs/*
+    must mdadm-4.2 --zero-superblock /dev/a /dev/b
+    create_array md0 --bitmap=none --assume-clean --metadata=1.2 --level=1 --raid-devices=2 /dev/a /dev/b
+    must mdbitmap create --array=/dev/md0 --chunk=4K /mnt/fs/first
+    must set_bitmap_file /dev/md0 /mnt/fs/first
+    must mdadm-4.2 /dev/md0 --fail /dev/b
+    fill /dev/md0 0 4096 changed
+    must mdadm-4.2 /dev/md0 --remove /dev/b
+    echo 10 > /sys/block/md0/md/sync_speed_max
+    echo 10 > /sys/block/md0/md/sync_speed_min
+    must mdadm-4.2 /dev/md0 --re-add /dev/b
+    sleep 3
+    stop_array md0
+    check_eq "it was interrupted, and goes on by bitmap" 00000082 "$(od -An -tx4 -j 4104 -N 4 /dev/b | tr -d ' ')"
+    check 3 "no clean file, whichever member is named" mdbitmap create --clean --like=/dev/a /mnt/fs/second
+    check_match "the recovering one is found and named" '/dev/[^ ]*: this member is being recovered' "$(cat $STATE/stderr)"
+    check 3 "nor a dirty one" mdbitmap create --like=/dev/a --like=/dev/b /mnt/fs/second
+    check_match "and why" 'let the recovery finish first' "$(cat $STATE/stderr)"
+    mkdir -p /tmp/dev; mv /dev/b /tmp/dev/b
+    find /dev -name 'dm-*' -exec rm {} +
+    check 3 "no clean file when the recovering member cannot be seen" mdbitmap create --clean --like=/dev/a /mnt/fs/second
+    check_match "and what to do" 'slots \[1\]; give --like=MEMBER' "$(cat $STATE/stderr)"
+    mv /tmp/dev/b /dev/b
+    must mdadm-4.2 --assemble /dev/md0 --bitmap=/mnt/fs/first /dev/a /dev/b
+    echo 500000 > /sys/block/md0/md/sync_speed_max
+    wait_idle md0
+    check_match "with its own bitmap the recovery is finished" '\[UU\]' "$(cat /proc/mdstat)"
+    check 0 "then there is a file again" mdbitmap create --array=/dev/md0 --dry-run /mnt/fs/second
+    stop_array md0
+    check 0 "and a clean one" mdbitmap create --clean --like=/dev/a --like=/dev/b /mnt/fs/second
+    read_back /dev/a 1024 7168 > /tmp/a; read_back /dev/b 1024 7168 > /tmp/b
+    check_same_bytes "and the members are equal" /tmp/a /tmp/b
 }

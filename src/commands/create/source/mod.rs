@@ -59,6 +59,9 @@ pub(super) fn resolve(
                 .iter()
                 .map(|path| members::read(path, notes))
                 .collect::<Result<Vec<Member>, CreateError>>()?;
+            members
+                .iter()
+                .try_for_each(members::not_recovering_by_bitmap)?;
             let array = members::agreed(&members)?;
             let uuid = uuid(options, &array, notes);
             if !options.clean {

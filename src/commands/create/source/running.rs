@@ -95,6 +95,12 @@ fn by_members(
             }
         }
     }
+    let recovering = |member: &&ArrayMember| !member.state.in_sync && member.slot.is_some();
+    for member in running.members.iter().filter(recovering) {
+        if let Ok(member) = read_member(path, member, notes) {
+            members::not_recovering_by_bitmap(&member)?;
+        }
+    }
     if read.is_empty() {
         return Err(
             failed.unwrap_or_else(|| refuse(path, "none of its members can be found and read"))
@@ -131,7 +137,7 @@ fn read_member(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::md_v1::{Builder, Minor};
+    use crate::format::md_v1::{Builder, Minor, feature};
     use crate::kernel::DeviceNumber;
     use crate::kernel::arrays::MemberState;
 
@@ -229,6 +235,30 @@ mod tests {
         // Without sysfs the kernel may not say a size.
         array.component_size = None;
         assert!(ask(&array).is_ok());
+    }
+
+    #[test]
+    fn a_recovery_by_bitmap_has_to_finish_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut array = running("raid1", 37888, 37888, 0);
+        array.members = vec![
+            member(folder.path(), 0, 7, true),
+            member(folder.path(), 1, 7, false),
+        ];
+        assert!(ask(&array).is_ok());
+        let path = array.members[1].path.clone().unwrap();
+        let superblock = Builder {
+            set_uuid: [7; 16],
+            bitmap_offset: None,
+            dev_number: 1,
+            features: feature::RECOVERY_OFFSET | feature::RECOVERY_BITMAP,
+            ..Builder::mirror(Minor::V1, Sectors(40000))
+        };
+        let mut bytes = superblock.build().to_bytes();
+        bytes.resize(40000 * 512, 0);
+        std::fs::write(path, bytes).unwrap();
+        let error = ask(&array).err().unwrap();
+        assert!(error.contains("let the recovery finish first"), "{error}");
     }
 
     #[test]
