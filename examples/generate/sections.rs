@@ -198,6 +198,25 @@ for kernels before 6.18, on a file system that maps its blocks to a device (ext4
 network file systems do not).
 .PP
 All chunks of a new bitmap are dirty, so that nothing is taken to be in sync that was not seen to be.
+.SS "What is refused, even with --force"
+A file that an array uses as its bitmap, or that anything else has open for writing; a file behind a loop device; a
+device that is mounted, swap, or part of an array or of another device; a member named by
+.BR --like ;
+a file on the array that
+.B --array
+names. A member that is being recovered with the help of the bitmap that its array has now: with a new bitmap the
+kernel would leave out the rest and call the member current.
+.SS "When --clean is accepted"
+The superblock of every member given says: clean, all slots taken, no reshape, no recovery; an internal bitmap of the
+array is current and has no dirty chunk, nor has a bitmap that is replaced. An array without an internal bitmap needs
+the superblock of every member: those not given are looked for among the block devices of the machine. Events and
+Events Cleared of the bitmap are those of the array. As soon as the array has a later event count the kernel takes all
+chunks to be dirty.
+.SS "Differences from mdadm 4.2"
+The content is the same. The file has mode 0600 whatever the umask, appears under its name only when it is whole and
+on the disk, and nothing is left of it after an error (a process that is killed can leave a file
+.IR .mdbitmap-PID-N.tmp ).
+A chunk size that does not fit the superblock (4G and more) is an error; mdadm lets 4G to 1T wrap to 0.
 "#;
 
 const CREATE_EXAMPLES: &str = r#".SH EXAMPLES
@@ -207,6 +226,12 @@ A bitmap file for an array of 100 GiB.
 .TP
 .B mdbitmap create \-\-like=/dev/sda1 /var/lib/md0.bitmap
 A bitmap file with the UUID and the size of the array that /dev/sda1 belongs to.
+.TP
+.B mdbitmap create \-\-array=/dev/md0 \-\-dry\-run /var/lib/md0.bitmap
+What would be written for a running array.
+.TP
+.B mdbitmap create \-\-clean \-\-like=/dev/sda1 \-\-like=/dev/sdb1 /var/lib/md0.bitmap
+A bitmap without a dirty chunk for a stopped, clean mirror.
 "#;
 
 const VERB_SEE_ALSO: &str = r#".SH "SEE ALSO"
