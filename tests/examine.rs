@@ -508,3 +508,35 @@ fn any_number_of_devices() {
         1000
     );
 }
+
+/// A file that has nothing to do with md: one complaint or two, not one for each of the slots that it seems to have.
+#[test]
+fn garbage_is_told_in_a_few_lines() {
+    let folder = folder();
+    let garbage: Vec<u8> = (0..200_000u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    put(&folder, "a", &garbage);
+    let (status, out, err) = run(&folder, &["examine", "a"]);
+    assert_eq!(
+        (status, out.lines().count(), err.lines().count()),
+        (1, 3, 1),
+        "{out}{err}"
+    );
+    // Slots that are not there, of a superblock that claims a thousand.
+    put(
+        &folder,
+        "b",
+        &file(
+            &RawBitmapSuper {
+                version: 5,
+                nodes: 1000,
+                ..sound()
+            },
+            &bits(),
+        ),
+    );
+    let (status, out, err) = run(&folder, &["examine", "b"]);
+    assert_eq!((status, err.lines().count()), (1, 17), "{err}");
+    assert_eq!(out.matches("Unable to read bitmap on node").count(), 999);
+}

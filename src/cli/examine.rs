@@ -158,10 +158,21 @@ fn show(examined: &Examined, explain: bool, streams: &mut Streams<'_>) {
     }
 }
 
+/// Problems of one device that are told one by one: a damaged bitmap may have a thousand bad slots.
+const MOST_PROBLEMS: usize = 16;
+
 /// What went wrong with a device, and what is worth knowing about how it was read.
 fn complain_of(device: &Device, streams: &mut Streams<'_>) {
-    for problem in device.all_problems() {
+    let mut problems = device.all_problems();
+    for problem in problems.by_ref().take(MOST_PROBLEMS) {
         streams.complain(&problem.message);
+    }
+    let more = problems.count();
+    if more > 0 {
+        let path = device.path.to_string_lossy();
+        streams.complain(&format!(
+            "{path}: and {more} more problems; --json has all of them"
+        ));
     }
     for note in &device.notes {
         streams.complain(note);

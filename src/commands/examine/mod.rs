@@ -144,3 +144,6 @@ fn is_io_error(error: &std::io::Error) -> bool {
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,10 +48,10 @@ impl<'a> Reader<'a> {
                 .notes
                 .extend(self.judge.overlaps(&first).into_iter().map(told));
         }
-        // As in mdadm, a count of nodes makes a clustered listing whatever the version says.
-        let nodes = match first.raw().is_lockless() || !device.shown {
-            true => 0,
-            false => first.raw().nodes,
+        // As in mdadm, a count of nodes makes a clustered listing whatever of 3 to 5 the version is.
+        let nodes = match first.raw().version {
+            3..=5 if device.shown => first.raw().nodes,
+            _ => 0,
         };
         match self.options.slot {
             None => {
