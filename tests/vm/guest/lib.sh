@@ -134,3 +134,26 @@ slow_daemon() {
     [ -e "$file" ] || file=/sys/block/$1/md/llbitmap/daemon_sleep
     echo "${2:-600}" > "$file"
 }
+
+# --- mdbitmap --------------------------------------------------------------------------------------------------------
+# json KEY < OBJECT: the first value of that key (a number, a bare word, a string or a flat list)
+json() { grep -o "\"$1\":\(\"[^\"]*\"\|\[[^]]*\]\|[^,}]*\)" | head -n 1 | sed "s/^\"$1\"://; s/^\"\(.*\)\"\$/\1/"; }
+# check_examine MEMBER [CONTEXT]: our text is that of both mdadm, byte for byte, and so are the counts of our JSON
+check_examine() {
+    local member=$1 text="examine ${1#/dev/}${2:+ ($2)}" mdadm
+    mdbitmap examine "$member" > $STATE/ours 2> $STATE/ours.err
+    local status=$?
+    for mdadm in mdadm-4.2 mdadm-4.6; do
+        $mdadm -X "$member" > $STATE/theirs 2>/dev/null
+        check_same "$text: the same text as $mdadm" $STATE/theirs $STATE/ours
+    done
+    check_eq "$text: status 0, nothing on stderr" "0 " "$status $(cat $STATE/ours.err)"
+    mdbitmap -X "$member" > $STATE/spelled 2>&1
+    check_same "$text: -X is the same" $STATE/ours $STATE/spelled
+    check_eq "$text: JSON counts what mdadm counts" "$(sed -n 's/.*Bitmap : \([0-9]*\) bits (chunks), \([0-9]*\) dirty.*/\1 \2/p' $STATE/theirs)" \
+        "$(mdbitmap examine --json "$member" | tee $STATE/ours.json | json chunks) $(json dirty_chunks < $STATE/ours.json)"
+}
+# mdstat_of MD: its part of /proc/mdstat
+mdstat_of() { sed -n "/^$1 :/,/^\$/p" /proc/mdstat; }
+# make_unclean MD: from now on the array does not become clean between writes
+make_unclean() { echo 600 > "/sys/block/$1/md/safe_mode_delay"; }

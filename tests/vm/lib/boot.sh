@@ -49,11 +49,12 @@ header() {
     printf '%s\n' "${value:-$3}"
 }
 
-# compile_guest_programs FOLDER: the small programs of guest/*.rs, static
+# compile_guest_programs FOLDER: the small programs of guest/*.rs, static, into FOLDER/programs
 compile_guest_programs() {
     local source
+    mkdir -p "$1/programs"
     for source in "$VM_DIR"/guest/*.rs; do
-        rustc --edition 2024 -O -C target-feature=+crt-static -o "$1/$(basename "$source" .rs)" "$source"
+        rustc --edition 2024 -O -C target-feature=+crt-static -o "$1/programs/$(basename "$source" .rs)" "$source"
     done
 }
 
