@@ -334,6 +334,28 @@ fn every_fixture_folder_says_how_it_was_made() {
     assert!(folders > 0, "fixtures/ is empty");
 }
 
+/// The closed list of differences from mdadm is closed in the manual of differences, too.
+#[test]
+fn every_class_of_difference_is_explained() {
+    let classes = fs::read_to_string(root().join("tests/differential/classes.rs")).unwrap();
+    let text = fs::read_to_string(root().join("docs/differences-from-mdadm.md")).unwrap();
+    let names: Vec<&str> = classes
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .filter_map(|line| line.split_once('"'))
+        .filter_map(|(_, text)| text.split_once(": "))
+        .map(|(name, _)| name)
+        .filter(|name| *name != "none" && name.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+        .collect();
+    assert!(names.len() >= 8, "{names:?}");
+    for name in names {
+        assert!(
+            text.contains(&format!("`{name}`")),
+            "docs/differences-from-mdadm.md does not explain {name}"
+        );
+    }
+}
+
 #[test]
 fn the_scanner_finds_what_it_forbids() {
     let upward =
