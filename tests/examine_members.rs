@@ -235,10 +235,22 @@ fn a_file_is_judged_by_a_member_of_its_array() {
     let mut file = member[8192..8192 + 512].to_vec();
     fs::write(folder.path().join("file.bitmap"), &file).unwrap();
     let explain = |args: &[&str]| run(&folder, &[&["examine", "--explain"], args].concat()).1;
-    assert!(explain(&["file.bitmap"]).contains("nothing in this bitmap speaks against it"));
+    let alone = explain(&["file.bitmap"]);
     assert!(
-        explain(&["file.bitmap", "member-1.2.img"])
-            .contains("nothing in this bitmap speaks against it")
+        alone.contains("nothing in this bitmap speaks against it"),
+        "{alone}"
+    );
+    assert!(alone.contains("Not known"), "{alone}");
+    let both = explain(&["file.bitmap", "member-1.2.img"]);
+    assert!(
+        both.contains("file.bitmap: the kernel would use this bitmap as it is, as the bitmap file"),
+        "{both}"
+    );
+    assert!(
+        both.contains(
+            "UUID, events and size were compared with the md superblock of member-1.2.img"
+        ),
+        "{both}"
     );
     file[24] = 3;
     fs::write(folder.path().join("file.bitmap"), &file).unwrap();

@@ -160,10 +160,18 @@ impl Explanation<'_> {
         if !self.raw.has_magic() {
             return self.headline("this is no bitmap: its magic number is wrong.");
         }
-        self.headline(if self.slot.broken_rules.iter().all(|rule| rule.consequence.keeps_bits()) {
-            "nothing in this bitmap speaks against it; whether the kernel would use it depends on its array."
-        } else {
-            "the kernel would not use this bitmap as it is."
+        let compared_with = self.slot.compared_with.as_ref();
+        let sound = self
+            .slot
+            .broken_rules
+            .iter()
+            .all(|rule| rule.consequence.keeps_bits());
+        self.headline(match (sound, compared_with) {
+            (true, Some(_)) => "the kernel would use this bitmap as it is, as the bitmap file of its array.",
+            (true, None) => {
+                "nothing in this bitmap speaks against it; whether the kernel would use it depends on its array."
+            }
+            (false, _) => "the kernel would not use this bitmap as it is.",
         })?;
         for rule in &self.slot.broken_rules {
             let what = if rule.consequence.keeps_bits() {
@@ -174,6 +182,11 @@ impl Explanation<'_> {
             self.line(&format!("{what}: {rule}."))?;
         }
         self.marked()?;
+        if let Some(member) = compared_with.map(|path| path.to_string_lossy().into_owned()) {
+            return self.line(&format!(
+                "UUID, events and size were compared with the md superblock of {member}."
+            ));
+        }
         self.line(match self.found.kind {
             Kind::Device => {
                 "Not known: the array. No kernel attaches a block device as a bitmap file; give a member of the array as \

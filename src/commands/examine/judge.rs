@@ -48,17 +48,8 @@ impl AtHand {
     /// By which superblocks device `index` is judged.
     pub(super) fn judged_by(&self, index: usize) -> Option<JudgedBy> {
         let assembly = self.assembly(index)?;
-        let (own, freshest) = (assembly.own(), assembly.freshest());
-        let of_freshest = |(_, found): &&(OsString, Option<FoundSuper>)| {
-            found
-                .as_ref()
-                .is_some_and(|found| std::ptr::eq(found, freshest))
-        };
-        let path = self
-            .members
-            .iter()
-            .find(of_freshest)
-            .map(|(path, _)| path.clone())?;
+        let own = assembly.own();
+        let path = self.path_of(assembly.freshest())?;
         // dm-raid superblocks do not say which volume they belong to.
         let given = match own.member.metadata {
             MetadataVersion::DmRaid => 1,
@@ -71,6 +62,19 @@ impl AtHand {
             freshest: path,
             given: u32::try_from(given).unwrap_or(u32::MAX),
         })
+    }
+
+    /// Where one of these superblocks was found.
+    fn path_of(&self, wanted: &FoundSuper) -> Option<OsString> {
+        let is_it = |(_, found): &&(OsString, Option<FoundSuper>)| {
+            found
+                .as_ref()
+                .is_some_and(|found| std::ptr::eq(found, wanted))
+        };
+        self.members
+            .iter()
+            .find(is_it)
+            .map(|(path, _)| path.clone())
     }
 
     /// The judge of the bitmaps of device `index`.
@@ -114,18 +118,20 @@ impl Judge<'_> {
     }
 
     /// The rules that a bitmap without an md superblock beside it breaks: by itself, and against a
-    /// member of its array, if one was given as well.
-    pub(super) fn broken_rules(&self, bitmap: &Bitmap<'_>) -> Vec<Violation> {
+    /// member of its array, if one was given as well. That member's path is given back with them.
+    pub(super) fn broken_rules(&self, bitmap: &Bitmap<'_>) -> (Vec<Violation>, Option<OsString>) {
         if !self.wanted || self.assembly.is_some() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        let available = bitmap.store().len().checked_sub(bitmap.start());
+        let raw = bitmap.raw();
+        let array = self.array_with_uuid(raw);
         let context = Context {
             place: Some(Place::File),
-            available,
-            ..self.context_of(bitmap.raw())
+            available: bitmap.store().len().checked_sub(bitmap.start()),
+            ..array.as_ref().map(context_of).unwrap_or_default()
         };
-        bitmap_rules::violations(bitmap.raw(), &context)
+        let path = array.and_then(|array| self.at_hand.path_of(array.freshest()));
+        (bitmap_rules::violations(raw, &context), path)
     }
 
     /// What else the member's superblock places where this bitmap lies. mdadm 4.6 puts the bad-block
@@ -139,18 +145,21 @@ impl Judge<'_> {
         }
     }
 
-    /// What is known of the array with this bitmap's UUID.
-    fn context_of(&self, raw: &RawBitmapSuper) -> Context {
+    /// The array with this bitmap's UUID, if a member of it was given.
+    fn array_with_uuid(&self, raw: &RawBitmapSuper) -> Option<Assembly<'_>> {
         let same = |found: &&FoundSuper| raw.uuid != [0; 16] && found.member.array_uuid == raw.uuid;
-        let Some(own) = self.at_hand.supers().find(same) else {
-            return Context::default();
-        };
-        let array = &Assembly::new(own, self.at_hand.supers()).freshest().member;
-        Context {
-            uuid: Some(array.array_uuid),
-            events: Some(array.events),
-            resync_max: sync_size::expected(array).ok(),
-            ..Context::default()
-        }
+        let own = self.at_hand.supers().find(same)?;
+        Some(Assembly::new(own, self.at_hand.supers()))
+    }
+}
+
+/// What the rules of a bitmap superblock ask of its array.
+fn context_of(array: &Assembly<'_>) -> Context {
+    let freshest = &array.freshest().member;
+    Context {
+        uuid: Some(freshest.array_uuid),
+        events: Some(freshest.events),
+        resync_max: sync_size::expected(freshest).ok(),
+        ..Context::default()
     }
 }

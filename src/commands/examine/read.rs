@@ -147,6 +147,7 @@ impl<'a> Reader<'a> {
             contents: None,
             verdict: None,
             broken_rules: Vec::new(),
+            compared_with: None,
             problems: Vec::new(),
         };
         match bitmap {
@@ -163,7 +164,7 @@ impl<'a> Reader<'a> {
         let countable = !self.options.brief && is_countable(bitmap.raw());
         let counts = countable.then(|| bitmap.count());
         let counts = counts.and_then(|counts| take_counts(slot, bitmap, counts));
-        slot.broken_rules = self.judge.broken_rules(bitmap);
+        (slot.broken_rules, slot.compared_with) = self.judge.broken_rules(bitmap);
         // What the md superblock does not announce is no bitmap to the kernel.
         if self.found.announced {
             match self.judge.verdict(bitmap, counts.as_ref()) {

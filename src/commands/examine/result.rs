@@ -149,6 +149,9 @@ pub struct Slot {
     pub verdict: Option<Verdict>,
     /// Rules of the kernel that the superblock breaks, as far as it can be judged without one.
     pub broken_rules: Vec<Violation>,
+    /// Where the freshest superblock of its array was found, when it was judged without one of its
+    /// own but a member was given as well.
+    pub compared_with: Option<OsString>,
     /// What went wrong with this slot.
     pub problems: Vec<Problem>,
 }

@@ -59,6 +59,7 @@ fn device(raw: RawBitmapSuper) -> Device {
                 resync_why: String::new(),
             }),
             broken_rules: vec![],
+            compared_with: None,
             problems: vec![],
         }],
         array: Some(ArrayFacts {
@@ -185,6 +186,7 @@ fn one_entry_a_slot_and_wide_numbers() {
         contents: None,
         verdict: None,
         broken_rules: vec![],
+        compared_with: None,
         problems: vec![],
     };
     second.problems.push(Problem::new(ProblemKind::Read, "EIO"));

@@ -37,6 +37,7 @@ fn slot(number: u32, superblock: Option<RawBitmapSuper>, contents: Option<Conten
         contents,
         verdict: None,
         broken_rules: Vec::new(),
+        compared_with: None,
         problems: Vec::new(),
     }
 }
