@@ -58,6 +58,9 @@ impl Explanation<'_> {
             (None, false) => self.headline(
                 "the kernel ignores this bitmap, because the md superblock does not announce it.",
             ),
+            (None, true) if self.slot.is_unreadable() => self.headline(
+                "what the kernel would do with this bitmap is not known, because not all of it can be read here.",
+            ),
             (None, true) => self.alone(),
         }
     }

@@ -130,10 +130,14 @@ fn entry<'a>(device: &'a Device, slot: Option<&'a Slot>) -> Entry<'a> {
     let contents = slot
         .filter(|_| raw.is_some())
         .and_then(|slot| slot.contents.as_ref());
-    // A slot's own problem says more about it than one of the whole device.
+    // The gravest; a slot's own says more about it than one of the whole device. Reversed, because
+    // of equals the last is taken.
     let problem = slot
-        .and_then(|slot| slot.problems.first())
-        .or_else(|| device.problems.first());
+        .map_or(&[][..], |slot| &slot.problems)
+        .iter()
+        .chain(&device.problems)
+        .rev()
+        .max_by_key(|problem| problem.kind.status());
     Entry {
         path: device.path.to_string_lossy().into_owned(),
         found: found(device, slot),

@@ -33,7 +33,8 @@ pub(super) fn locate(
     } else if let Some(rejected) = probed.rejected.first() {
         by_rejected(device, store, rejected);
     } else {
-        without_superblock(device, store, is_block_device, options);
+        let readable = probed.unreadable.is_empty();
+        without_superblock(device, store, is_block_device, readable, options);
     }
 }
 
@@ -200,13 +201,18 @@ fn place_in_damaged(store: &dyn Store, rejected: &RejectedSuper) -> Option<Bytes
     matches.then_some(Bytes(start))
 }
 
-/// No md superblock: a bitmap file, a bare device, or nothing of ours.
+/// No md superblock: a bitmap file, a bare device, or nothing of ours. Where not every place of one
+/// is `readable`, only the magic number shows that it is no member.
 fn without_superblock(
     device: &mut Device,
     store: &dyn Store,
     is_block_device: bool,
+    readable: bool,
     options: &ExamineOptions,
 ) {
+    if !readable && !starts_with_magic(store) {
+        return;
+    }
     let found = bare(Bytes(0), is_block_device, options);
     device.found = Some(found);
     if options.metadata.is_some() && !starts_with_magic(store) {

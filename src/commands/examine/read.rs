@@ -165,8 +165,9 @@ impl<'a> Reader<'a> {
         let counts = countable.then(|| bitmap.count());
         let counts = counts.and_then(|counts| take_counts(slot, bitmap, counts));
         (slot.broken_rules, slot.compared_with) = self.judge.broken_rules(bitmap);
-        // What the md superblock does not announce is no bitmap to the kernel.
-        if self.found.announced {
+        // What the md superblock does not announce is no bitmap to the kernel; and nobody can tell
+        // what it makes of bits that cannot be read.
+        if self.found.announced && !slot.is_unreadable() {
             match self.judge.verdict(bitmap, counts.as_ref()) {
                 Ok(verdict) => slot.verdict = verdict,
                 Err(error) => {

@@ -156,6 +156,14 @@ pub struct Slot {
     pub problems: Vec<Problem>,
 }
 
+impl Slot {
+    /// True when some of it could not be read.
+    pub fn is_unreadable(&self) -> bool {
+        let unreadable = |problem: &Problem| problem.kind == ProblemKind::Read;
+        self.problems.iter().any(unreadable)
+    }
+}
+
 /// What the bits or state bytes of one slot say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
