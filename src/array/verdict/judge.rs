@@ -295,7 +295,7 @@ impl Case<'_> {
         if self.array().raid_disks > 1 && matches!(role, Role::Slot(_)) {
             self.note(
                 "one-copy",
-                "the kernel reads the bitmap of one member only; the others' copies may differ, and one member cannot tell whether the others are still there",
+                "the kernel reads the bitmap of one member only; the copies of the others may differ",
             );
         }
     }
@@ -341,10 +341,32 @@ impl Case<'_> {
             // dm-raid stores how far the resync got, never that writes were under way.
             "the volume's resync is recorded as done: set bits lapse without a resync".to_owned()
         } else if self.array().is_clean() {
-            "the array was stopped cleanly: set bits lapse without a resync".to_owned()
+            match self.resumes_at_offset() {
+                true => "the array was stopped cleanly: set bits lapse without a resync",
+                false => {
+                    "the array was stopped cleanly; set bits are kept for the member that is missing"
+                }
+            }
+            .to_owned()
         } else {
             "a mirror with one good member has nothing to resynchronise".to_owned()
         }
+    }
+
+    /// True when the bits are not to be believed.
+    fn is_stale(&self) -> bool {
+        !self
+            .violations
+            .iter()
+            .all(|violation| violation.consequence.keeps_bits())
+    }
+
+    /// True when set bits count from the array's resync offset on; otherwise, in a degraded array
+    /// that was written to since bits were cleared, all of them do (reference/kernel.md 3.7).
+    /// A stale bitmap gets the array's events as events_cleared before this is looked at.
+    fn resumes_at_offset(&self) -> bool {
+        let cleared_now = self.is_stale() || self.raw.events_cleared == self.assembly.events().0;
+        self.assembly.degraded() == 0 || cleared_now
     }
 
     /// Versions 3 to 5 (reference/kernel.md 3.7).
@@ -355,13 +377,8 @@ impl Case<'_> {
                 "the bitmap has no usable chunk size".to_owned(),
             );
         };
-        let stale = !self
-            .violations
-            .iter()
-            .all(|violation| violation.consequence.keeps_bits());
-        // A stale bitmap gets the array's events as events_cleared before this is looked at.
-        let cleared_now = stale || self.raw.events_cleared == self.assembly.events().0;
-        let start = if self.assembly.degraded() == 0 || cleared_now {
+        let stale = self.is_stale();
+        let start = if self.resumes_at_offset() {
             offset
         } else {
             Sectors(0)
