@@ -100,6 +100,8 @@ create_array() {
 # wait_idle MD: until no resync, recovery or check runs or is about to
 wait_idle() {
     local i=0 action
+    # nothing runs on a read-only array, it only waits
+    mdstat_of "$1" | grep -q "(read-only)" && return 0
     while [ $i -lt 300 ]; do
         action=$(cat "/sys/block/$1/md/sync_action" 2>/dev/null || echo idle)
         if [ "$action" = idle ] && ! grep -A 3 "^$1 " /proc/mdstat | grep -Eq 'resync|recovery|check ='; then
