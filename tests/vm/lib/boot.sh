@@ -58,6 +58,9 @@ compile_guest_programs() {
     done
 }
 
+# How a phase ends when the guest died or hung, as opposed to a check that failed.
+GUEST_DIED='(the kernel panicked|not finished after|ended without its end marker)'
+
 # run_phases KERNEL SCENARIO FOLDER PHASES SECONDS: boots once a phase on the same disks and prints the lines with @@.
 # A phase that panics, hangs, or stops without its end marker (or its announced crash) is a failure of its own.
 run_phases() {
