@@ -112,7 +112,12 @@ wait_idle() {
     done
     fail "/dev/$1 does not become idle" "$(cat /proc/mdstat)"
 }
-stop_array() { must "$MDADM" --stop "/dev/$1"; }
+# stop_array MD. The kernel removes the device a moment later, and until then 7.x cannot set it up again.
+stop_array() {
+    local left=20
+    must "$MDADM" --stop "/dev/$1"
+    while [ -e "/sys/block/$1" ] && [ $left -gt 0 ]; do sleep 0.1; left=$((left - 1)); done
+}
 # retry SECONDS COMMAND...: until it succeeds
 retry() {
     local left=$(($1 * 5)); shift
