@@ -118,6 +118,19 @@ stop_array() {
     must "$MDADM" --stop "/dev/$1"
     while [ -e "/sys/block/$1" ] && [ $left -gt 0 ]; do sleep 0.1; left=$((left - 1)); done
 }
+# assemble_array MD ARGUMENTS...: with $MDADM. It stops the array that it has just set up, to be sure, and 7.x may then
+# remove the device before mdadm's next step; the next try finds it gone.
+assemble_array() {
+    local md=$1 left=10; shift
+    until "$MDADM" --assemble "/dev/$md" "$@" > $STATE/must.log 2>&1; do
+        left=$((left - 1))
+        if [ $left = 0 ] || ! grep -q 'Unable to initialize sysfs' $STATE/must.log; then
+            must "$MDADM" --assemble "/dev/$md" "$@"
+            return
+        fi
+        sleep 0.3
+    done
+}
 # retry SECONDS COMMAND...: until it succeeds
 retry() {
     local left=$(($1 * 5)); shift
@@ -133,7 +146,7 @@ settle() {
     local md=$1; shift
     wait_idle "$md"
     stop_array "$md"
-    must "$MDADM" --assemble "/dev/$md" "$@"
+    assemble_array "$md" "$@"
     slow_daemon "$md"
 }
 slow_daemon() {
