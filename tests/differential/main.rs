@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join(format!("differential-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
+    forget_earlier_runs();
     let mut tally = Tally::default();
     let mut bench = Bench {
         mdadm: PathBuf::from(mdadm),
@@ -62,6 +63,18 @@ fn main() -> ExitCode {
     }
     std::fs::remove_dir_all(&folder).unwrap();
     tally.report()
+}
+
+/// Removes the inputs that earlier runs kept because the outputs differed.
+fn forget_earlier_runs() {
+    for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR"))
+        .unwrap()
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with("differs-") {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[derive(Default)]
