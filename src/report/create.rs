@@ -5,7 +5,7 @@ use crate::format::bitmap_super::BITMAP_SUPER_BYTES;
 use crate::format::placement::ChunkSize;
 use crate::format::placement::content::Fill;
 use crate::format::uuid_text;
-use crate::report::state_names;
+use crate::report::superblock_json::SuperblockJson;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -89,26 +89,9 @@ struct Root {
     written: bool,
     replaces_bytes: Option<u64>,
     length_bytes: u64,
-    superblock: Superblock,
+    superblock: SuperblockJson,
     bitmap: Bitmap,
     notes: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Superblock {
-    version: u32,
-    uuid: String,
-    events: u64,
-    events_cleared: u64,
-    state: Vec<String>,
-    state_raw: u32,
-    sync_size_sectors: u64,
-    chunk_bytes: Option<u64>,
-    daemon_sleep_seconds: u32,
-    write_behind: u32,
-    sectors_reserved: u32,
-    nodes: u32,
-    cluster_name: String,
 }
 
 #[derive(Serialize)]
@@ -136,21 +119,7 @@ pub fn write_json(out: &mut dyn Write, created: &Created) -> io::Result<()> {
             Target::NewFile | Target::Device(_) => None,
         },
         length_bytes: created.length.0,
-        superblock: Superblock {
-            version: raw.version,
-            uuid: uuid_text::in_byte_order(&raw.uuid),
-            events: raw.events,
-            events_cleared: raw.events_cleared,
-            state: state_names(raw.state),
-            state_raw: raw.state,
-            sync_size_sectors: raw.sync_size_sectors,
-            chunk_bytes: raw.chunk_bytes(),
-            daemon_sleep_seconds: raw.daemon_sleep_seconds,
-            write_behind: raw.write_behind,
-            sectors_reserved: raw.sectors_reserved,
-            nodes: raw.nodes,
-            cluster_name: raw.cluster_name_text(),
-        },
+        superblock: SuperblockJson::new(raw, uuid_text::in_byte_order(&raw.uuid)),
         bitmap: Bitmap {
             chunks: created.bits,
             dirty_chunks: match created.fill {

@@ -5,7 +5,8 @@ use crate::commands::examine::result::{
     ArrayFacts, Contents, Device, Examined, Kind, Problem, Slot,
 };
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
-use crate::report::state_names;
+use crate::format::lockless::StateCounts;
+use crate::report::superblock_json::SuperblockJson;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -22,7 +23,7 @@ struct Root<'a> {
 struct Entry<'a> {
     path: String,
     found: Option<FoundJson>,
-    superblock: Option<Superblock>,
+    superblock: Option<SuperblockJson>,
     bitmap: Option<BitmapJson>,
     array: Option<ArrayJson<'a>>,
     verdict: Option<VerdictJson<'a>>,
@@ -39,41 +40,11 @@ struct FoundJson {
 }
 
 #[derive(Serialize)]
-struct Superblock {
-    version: u32,
-    uuid: String,
-    events: u64,
-    events_cleared: u64,
-    state: Vec<String>,
-    state_raw: u32,
-    sync_size_sectors: u64,
-    chunk_bytes: Option<u64>,
-    daemon_sleep_seconds: u32,
-    write_behind: u32,
-    sectors_reserved: u32,
-    nodes: u32,
-    cluster_name: String,
-}
-
-#[derive(Serialize)]
 struct BitmapJson {
     chunks: u64,
     dirty_chunks: u64,
     dirty_bytes: u128,
-    states: Option<States>,
-}
-
-#[derive(Serialize)]
-struct States {
-    unwritten: u64,
-    clean: u64,
-    dirty: u64,
-    need_sync: u64,
-    syncing: u64,
-    need_sync_unwritten: u64,
-    syncing_unwritten: u64,
-    clean_unwritten: u64,
-    unknown: u64,
+    states: Option<StateCounts>,
 }
 
 #[derive(Serialize)]
@@ -163,32 +134,13 @@ fn found(device: &Device, slot: Option<&Slot>) -> Option<FoundJson> {
     })
 }
 
-fn superblock(device: &Device, raw: &RawBitmapSuper) -> Superblock {
+fn superblock(device: &Device, raw: &RawBitmapSuper) -> SuperblockJson {
     let uuid_text = device
         .found
         .as_ref()
         .map(|found| found.uuid_text)
         .unwrap_or_default();
-    let name = raw
-        .cluster_name
-        .split(|&byte| byte == 0)
-        .next()
-        .unwrap_or_default();
-    Superblock {
-        version: raw.version,
-        uuid: uuid_text.format(&raw.uuid),
-        events: raw.events,
-        events_cleared: raw.events_cleared,
-        state: state_names(raw.state),
-        state_raw: raw.state,
-        sync_size_sectors: raw.sync_size_sectors,
-        chunk_bytes: raw.chunk_bytes(),
-        daemon_sleep_seconds: raw.daemon_sleep_seconds,
-        write_behind: raw.write_behind,
-        sectors_reserved: raw.sectors_reserved,
-        nodes: raw.nodes,
-        cluster_name: String::from_utf8_lossy(name).into_owned(),
-    }
+    SuperblockJson::new(raw, uuid_text.format(&raw.uuid))
 }
 
 fn bitmap(contents: &Contents) -> BitmapJson {
@@ -196,17 +148,7 @@ fn bitmap(contents: &Contents) -> BitmapJson {
         chunks: contents.chunks,
         dirty_chunks: contents.dirty_chunks,
         dirty_bytes: contents.dirty_bytes,
-        states: contents.states.map(|table| States {
-            unwritten: table.unwritten,
-            clean: table.clean,
-            dirty: table.dirty,
-            need_sync: table.need_sync,
-            syncing: table.syncing,
-            need_sync_unwritten: table.need_sync_unwritten,
-            syncing_unwritten: table.syncing_unwritten,
-            clean_unwritten: table.clean_unwritten,
-            unknown: table.unknown,
-        }),
+        states: contents.states,
     }
 }
 

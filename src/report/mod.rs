@@ -5,6 +5,7 @@ pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
 pub mod number;
+pub mod superblock_json;
 
 use crate::format::bitmap_super::state;
 use crate::format::lockless::StateCounts;
