@@ -118,18 +118,12 @@ stop_array() {
     must "$MDADM" --stop "/dev/$1"
     while [ -e "/sys/block/$1" ] && [ $left -gt 0 ]; do sleep 0.1; left=$((left - 1)); done
 }
-# assemble_array MD ARGUMENTS...: with $MDADM. It stops the array that it has just set up, to be sure, and 7.x may then
-# remove the device before mdadm's next step; the next try finds it gone.
+# assemble_array MD ARGUMENTS...: with $MDADM. mdadm 4.6 tells 7.x to remove the device of a stopped array at once, and from
+# then on 4.2 cannot assemble: it stops the array that it has just set up, to be sure, and loses the device with it.
 assemble_array() {
-    local md=$1 left=10; shift
-    until "$MDADM" --assemble "/dev/$md" "$@" > $STATE/must.log 2>&1; do
-        left=$((left - 1))
-        if [ $left = 0 ] || ! grep -q 'Unable to initialize sysfs' $STATE/must.log; then
-            must "$MDADM" --assemble "/dev/$md" "$@"
-            return
-        fi
-        sleep 0.3
-    done
+    local md=$1 removal=/sys/module/md_mod/parameters/legacy_async_del_gendisk; shift
+    [ ! -e $removal ] || echo Y > $removal
+    must "$MDADM" --assemble "/dev/$md" "$@"
 }
 # retry SECONDS COMMAND...: until it succeeds
 retry() {
