@@ -139,8 +139,8 @@ impl Explanation<'_> {
         let state = match (self.found.metadata, array.clean) {
             (Some(MetadataVersion::DmRaid), true) => "resync finished",
             (Some(MetadataVersion::DmRaid), false) => "resync not finished",
-            (_, true) => "stopped cleanly",
-            (_, false) => "not stopped cleanly",
+            (_, true) => "clean",
+            (_, false) => "not clean",
         };
         let freshest = by.freshest.to_string_lossy().into_owned();
         self.line(&format!(

@@ -342,9 +342,9 @@ impl Case<'_> {
             "the volume's resync is recorded as done: set bits lapse without a resync".to_owned()
         } else if self.array().is_clean() {
             match self.resumes_at_offset() {
-                true => "the array was stopped cleanly: set bits lapse without a resync",
+                true => "the array is marked clean: set bits lapse without a resync",
                 false => {
-                    "the array was stopped cleanly; set bits are kept for the member that is missing"
+                    "the array is marked clean; set bits are kept for the member that is missing"
                 }
             }
             .to_owned()
@@ -391,12 +391,11 @@ impl Case<'_> {
         };
         if stale {
             let why = format!(
-                "the array was not stopped cleanly and the bitmap is not to be believed: every chunk{from}"
+                "the array is not marked clean and the bitmap is not to be believed: every chunk{from}"
             );
             (Scope::AllFrom { first, coverage }, why)
         } else {
-            let why =
-                format!("the array was not stopped cleanly: every chunk whose bit is set{from}");
+            let why = format!("the array is not marked clean: every chunk whose bit is set{from}");
             (Scope::SetFrom { first, coverage }, why)
         }
     }
@@ -424,11 +423,11 @@ impl Case<'_> {
             return match clean {
                 true => (
                     Scope::Nothing,
-                    "the array was stopped cleanly and its bitmap is out of use".to_owned(),
+                    "the array is marked clean and its bitmap is out of use".to_owned(),
                 ),
                 false => (
                     Scope::All { size },
-                    "the array was not stopped cleanly and its bitmap is out of use: everything"
+                    "the array is not marked clean and its bitmap is out of use: everything"
                         .to_owned(),
                 ),
             };
