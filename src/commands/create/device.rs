@@ -8,7 +8,7 @@ use crate::device::{DirectStore, OpenMode, Store, StoreError, signature};
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
 use crate::format::placement::content::Fill;
 use crate::format::placement::{ChunkSize, area, chunk};
-use crate::kernel::holders;
+use crate::kernel::{holders, running_array};
 use crate::units::{Bytes, Sectors};
 use std::path::Path;
 
@@ -38,6 +38,7 @@ pub(super) fn check(
     notes.push(Note::NotAttachable);
     large_enough(&store, content)?;
     if !force {
+        no_array(path, &name)?;
         nothing_there(&store)?;
     }
     if content.fill == Fill::Clean {
@@ -50,6 +51,22 @@ pub(super) fn check(
     let mut old = [0; BITMAP_SUPER_BYTES];
     store.read_at(Bytes(0), &mut old)?;
     Ok(Checked { store, old })
+}
+
+/// Refuses a running array: what a user who meant `--array` would overwrite is its data.
+fn no_array(path: &Path, name: &str) -> Result<(), CreateError> {
+    match running_array(path) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(CreateError::NotEmpty {
+            path: name.to_owned(),
+            found: "the data of a running array".to_owned(),
+            start: Bytes(0),
+        }),
+        Err(error) => Err(CreateError::Source {
+            path: name.to_owned(),
+            reason: error.to_string(),
+        }),
+    }
 }
 
 fn large_enough(store: &dyn Store, content: &Content) -> Result<(), CreateError> {

@@ -64,6 +64,8 @@ files_in_use() {
     check_eq "md lets go of it" ok "$(set_bitmap_file /dev/md0 --detach)"
     check 0 "then it is replaced" mdbitmap create --size=1G --force /mnt/fs/other
 
+    check 3 "a running array is no place for a bare bitmap" mdbitmap create --size=1G /dev/md0
+    check_match "and its data is what would be lost" 'holds the data of a running array' "$(cat $STATE/stderr)"
     must /tools/mke2fs -q -F -t ext4 /dev/md0
     must mount -t ext4 /dev/md0 /mnt/on
     check 3 "a file on the array itself is refused" mdbitmap create --array=/dev/md0 /mnt/on/bitmap
