@@ -62,7 +62,8 @@ accepted() {
     check_match "stopped: no bit is left" ' 0 dirty' "$(cat $STATE/stdout)"
     must mdadm-4.2 --assemble /dev/md0 --bitmap=/mnt/fs/size /dev/a /dev/b
     must mdadm-4.2 --assemble /dev/md1 --bitmap=/mnt/fs/like /dev/c /dev/d /dev/e
-    make_unclean md0
+    # No superblock is written between two looks.
+    make_unclean md0; make_unclean md1
     fill /dev/md0 0 4; fill /dev/md0 16384 256
     fill /dev/md1 4096 256
     active_file "written" /mnt/fs/size

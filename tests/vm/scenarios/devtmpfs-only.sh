@@ -13,6 +13,8 @@ phase_1() {
     must mount -t ext4 /dev/fs /mnt/fs
     create_array md0 --level=1 --raid-devices=2 --metadata=1.2 --bitmap=internal --bitmap-chunk=64K --assume-clean /dev/a /dev/b
     settle md0 /dev/a /dev/b
+    # No superblock is written between two looks.
+    make_unclean md0
     fill /dev/md0 1024 300
     create_array md1 --level=1 --raid-devices=2 --metadata=1.2 --bitmap=none --assume-clean /dev/d /dev/e
     dd if=/dev/a of=/mnt/fs/image bs=64k iflag=direct 2> /dev/null

@@ -104,6 +104,8 @@ explained() {
 # An array that is itself a member is a member.
 nested() {
     create_array md3 --level=1 --raid-devices=2 --metadata=1.2 --bitmap=internal --bitmap-chunk=64K --assume-clean /dev/md0 /dev/g
+    slow_daemon md3
+    make_unclean md0; make_unclean md3
     mdadm-4.2 -X /dev/md0 > $STATE/mdadm
     check 0 "an array that is a member of another" mdbitmap examine /dev/md0
     check_same "as mdadm -X shows it" $STATE/mdadm $STATE/stdout
