@@ -1,6 +1,7 @@
 # What --explain and the JSON verdict predict is what the kernel then does. After a crash one member is spoilt everywhere
 # behind the kernel's back; a resync repairs exactly the chunks that it covers, which an independent program counts.
 # phases: 2
+# long: yes
 # timeout: 900
 
 # case: array, level, members, options; then what happens before the crash (a function)
