@@ -139,6 +139,31 @@ fn json_of_several_devices_is_one_object() {
 
 /// Wrong magic: the same stdout as mdadm, but status 1.
 #[test]
+fn what_is_here_instead_is_named() {
+    let folder = folder();
+    let mut disk = vec![0; 1 << 20];
+    disk[512..520].copy_from_slice(b"EFI PART");
+    put(&folder, "disk", &disk);
+    let (status, _, stderr) = run(&folder, &["examine", "disk"]);
+    assert_eq!(status, 1);
+    assert!(
+        stderr.contains(
+            "(found instead: GPT partition table): examine the partition that is a member"
+        ),
+        "{stderr}"
+    );
+    let mut xfs = vec![0; 1 << 20];
+    xfs[..4].copy_from_slice(b"XFSB");
+    put(&folder, "xfs", &xfs);
+    let (status, _, stderr) = run(&folder, &["examine", "xfs"]);
+    assert_eq!(status, 1);
+    assert!(
+        stderr.contains("(found instead: xfs file system): examine a member of the array instead"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn wrong_magic() {
     let folder = folder();
     let raw = RawBitmapSuper {

@@ -5,7 +5,7 @@ use super::options::ExamineOptions;
 use super::result::{Contents, Device, Found, Kind, Problem, ProblemKind, Slot};
 use crate::array::MetadataVersion;
 use crate::bitmap::{Bitmap, BitmapError, Counts, MAX_SLOTS};
-use crate::device::{Store, StoreError};
+use crate::device::{Store, StoreError, signature};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 
 /// Reads the bitmap of one device.
@@ -224,6 +224,26 @@ fn contents(counts: &Counts) -> Contents {
     }
 }
 
+/// What is here instead of a bitmap, where that can be told, and where to look for one.
+fn nothing_of_ours(store: &dyn Store) -> String {
+    let seen = signature::scan(store).unwrap_or_default();
+    let advice = if seen
+        .iter()
+        .any(|seen| seen.name.contains("partition table"))
+    {
+        "examine the partition that is a member of the array"
+    } else {
+        "examine a member of the array instead"
+    };
+    let instead = match seen.first() {
+        Some(seen) => format!(" (found instead: {})", seen.name),
+        None => String::new(),
+    };
+    format!(
+        "neither an md superblock nor a bitmap was found here{instead}: {advice}, or give --offset if the bitmap starts elsewhere"
+    )
+}
+
 /// A wrong magic number or an unknown version.
 fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
     let raw = bitmap.raw();
@@ -236,14 +256,13 @@ fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
         let next = match found.kind {
             Kind::Internal => {
                 "the bitmap is overwritten or damaged; examine another member of the array"
+                    .to_owned()
             }
             _ if start.0 > 0 => {
                 "no bitmap starts there; without --offset the md superblock says where it is"
+                    .to_owned()
             }
-            Kind::File | Kind::Device => {
-                "neither an md superblock nor a bitmap was found here: examine a member of the array instead, or give \
-                 --offset if the bitmap starts elsewhere"
-            }
+            Kind::File | Kind::Device => nothing_of_ours(bitmap.store()),
         };
         return Some(Problem::new(
             ProblemKind::BadMagic,
