@@ -41,6 +41,11 @@ const fn magic(name: &'static str, at: u64, len: u64, skip: u64, bytes: &'static
     }
 }
 
+/// The copy of a LUKS2 header lies behind the first one, whose length the user chose.
+const fn second_luks2(at: u64) -> Magic {
+    magic("second LUKS2 header", at, 4096, 0, b"SKUL\xba\xbe\x00\x02")
+}
+
 /// Long or telling enough to need no second look.
 const MAGICS: &[Magic] = &[
     magic("xfs file system", 0, 512, 0, b"XFSB"),
@@ -51,69 +56,15 @@ const MAGICS: &[Magic] = &[
     magic("LVM physical volume", 1536, 512, 0, b"LABELONE"),
     magic("LUKS1 header", 0, 592, 0, b"LUKS\xba\xbe\x00\x01"),
     magic("LUKS2 header", 0, 4096, 0, b"LUKS\xba\xbe\x00\x02"),
-    magic(
-        "second LUKS2 header",
-        0x4000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x8000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x1_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x2_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x4_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x8_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x10_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x20_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
-    magic(
-        "second LUKS2 header",
-        0x40_0000,
-        4096,
-        0,
-        b"SKUL\xba\xbe\x00\x02",
-    ),
+    second_luks2(0x4000),
+    second_luks2(0x8000),
+    second_luks2(0x1_0000),
+    second_luks2(0x2_0000),
+    second_luks2(0x4_0000),
+    second_luks2(0x8_0000),
+    second_luks2(0x10_0000),
+    second_luks2(0x20_0000),
+    second_luks2(0x40_0000),
     magic("BitLocker volume", 0, 512, 3, b"-FVE-FS-"),
     magic("GPT partition table", 512, 512, 0, b"EFI PART"),
     magic("GPT partition table", 4096, 512, 0, b"EFI PART"),
