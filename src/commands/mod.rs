@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod examine;
+pub mod given;
 pub mod status;
 
 pub use status::Status;

@@ -1,6 +1,7 @@
 //! What `examine` is asked for.
 
 use crate::array::MetadataFilter;
+use crate::commands::given::GivenOptions;
 use crate::format::bit_array::BitOrder;
 use crate::units::Bytes;
 use std::ffi::OsString;
@@ -24,4 +25,15 @@ pub struct ExamineOptions {
     pub judge: bool,
     /// Whether a running array uses the devices is wanted as well.
     pub users: bool,
+}
+
+impl ExamineOptions {
+    /// How superblocks and bitmaps are looked for.
+    pub fn given(&self) -> GivenOptions {
+        GivenOptions {
+            metadata: self.metadata,
+            offset: self.offset,
+            order: self.order,
+        }
+    }
 }

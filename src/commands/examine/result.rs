@@ -1,12 +1,13 @@
 //! What an examination found: plain values for the reports.
 
+use crate::array::FoundSuper;
 use crate::array::verdict::Verdict;
-use crate::array::{FoundSuper, MetadataVersion};
 use crate::commands::Status;
+use crate::commands::given::Given;
+pub use crate::commands::given::{Found, Kind, Problem, ProblemKind, UuidText};
 use crate::format::bitmap_rules::Violation;
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::lockless::StateCounts;
-use crate::format::uuid_text::{self, ByteOrder};
 use crate::units::{Bytes, Events};
 use std::ffi::OsString;
 
@@ -56,19 +57,24 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device about which nothing is known yet.
+    /// A device of which nothing is known but its path.
     pub fn new(path: OsString) -> Self {
+        Self::of(&Given::unopened(path))
+    }
+
+    /// A device whose superblock and bitmap were looked for, and whose bitmap is still to be read.
+    pub fn of(given: &Given) -> Self {
         Device {
-            path,
-            found: None,
+            path: given.path.clone(),
+            found: given.found.clone(),
             slots: Vec::new(),
             shown: true,
             slots_listed: true,
-            member: None,
+            member: given.member.clone(),
             array: None,
             judged_by: None,
-            problems: Vec::new(),
-            notes: Vec::new(),
+            problems: given.problems.clone(),
+            notes: given.notes.clone(),
         }
     }
 
@@ -86,52 +92,6 @@ impl Device {
             .max()
             .unwrap_or_default()
     }
-}
-
-/// Where a bitmap was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// On a member, in a file, or on a bare device.
-    pub kind: Kind,
-    /// Version of the md superblock that led to it, if any.
-    pub metadata: Option<MetadataVersion>,
-    /// Byte of the device at which slot 0 starts.
-    pub start: Bytes,
-    /// False when the md superblock says that there is none here, and mdadm looks all the same.
-    pub announced: bool,
-    /// How the UUID is written.
-    pub uuid_text: UuidText,
-}
-
-/// How the 16 bytes of a UUID are shown as four groups of eight digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UuidText {
-    /// The bytes in their order (metadata 1.x and files).
-    #[default]
-    Bytes,
-    /// Four words of the host that wrote them (metadata 0.90).
-    Words(ByteOrder),
-}
-
-impl UuidText {
-    /// The UUID as mdadm writes it: `01234567:89abcdef:fedcba98:76543210`.
-    pub fn format(self, uuid: &[u8; 16]) -> String {
-        match self {
-            UuidText::Bytes => uuid_text::in_byte_order(uuid),
-            UuidText::Words(order) => uuid_text::as_words(uuid, order),
-        }
-    }
-}
-
-/// What kind of place a bitmap lives in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Beside the md superblock of a member.
-    Internal,
-    /// A bitmap file.
-    File,
-    /// A bare bitmap on a block device.
-    Device,
 }
 
 /// One slot of a bitmap: its superblock and what its bits say.
@@ -199,80 +159,4 @@ pub struct JudgedBy {
     pub freshest: OsString,
     /// How many members of the array were given, this one included.
     pub given: u32,
-}
-
-/// Something that went wrong, with a message for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// What sort of thing, for programs.
-    pub kind: ProblemKind,
-    /// The device, what was expected, what was found, what to do next.
-    pub message: String,
-}
-
-impl Problem {
-    /// A problem of this kind with this message.
-    pub fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Problem {
-            kind,
-            message: message.into(),
-        }
-    }
-}
-
-/// Sorts of problems; the names are part of the JSON interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The path cannot be opened.
-    Open,
-    /// A read failed.
-    Read,
-    /// The path is neither a block device nor a regular file.
-    NotStorage,
-    /// There is no bitmap, or not the metadata that was asked for.
-    NoBitmap,
-    /// The md superblock is damaged.
-    BadSuperblock,
-    /// The device ends before the superblock does.
-    ShortSuperblock,
-    /// The bits reach past the end of the device.
-    Truncated,
-    /// The magic number is wrong.
-    BadMagic,
-    /// The bitmap belongs to another array.
-    WrongUuid,
-    /// The version is not known.
-    BadVersion,
-    /// The chunk size or the sync size makes no sense.
-    BadGeometry,
-    /// The number of slots makes no sense, or the slot asked for does not exist.
-    BadSlot,
-}
-
-impl ProblemKind {
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ProblemKind::Open => "open",
-            ProblemKind::Read => "read",
-            ProblemKind::NotStorage => "not_storage",
-            ProblemKind::NoBitmap => "no_bitmap",
-            ProblemKind::BadSuperblock => "bad_superblock",
-            ProblemKind::ShortSuperblock => "short_superblock",
-            ProblemKind::Truncated => "truncated",
-            ProblemKind::BadMagic => "bad_magic",
-            ProblemKind::WrongUuid => "wrong_uuid",
-            ProblemKind::BadVersion => "bad_version",
-            ProblemKind::BadGeometry => "bad_geometry",
-            ProblemKind::BadSlot => "bad_slot",
-        }
-    }
-
-    /// The exit status that it calls for.
-    pub fn status(self) -> Status {
-        match self {
-            ProblemKind::Read => Status::Unreadable,
-            _ => Status::Failed,
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! Where the bitmap of a device is: beside an md superblock, at its start, or where the user says.
 
-use super::options::ExamineOptions;
-use super::result::{Device, Found, Kind, Problem, ProblemKind, UuidText};
+use super::{Found, Given, GivenOptions, Kind, Problem, ProblemKind, UuidText};
 use crate::array::{
     MemberSuper, MetadataFilter, MetadataVersion, NoBitmap, ProbeResult, RejectedSuper, probe,
 };
@@ -12,12 +11,8 @@ use crate::format::uuid_text::ByteOrder;
 use crate::units::{Bytes, SECTOR_BYTES};
 
 /// Fills in where the bitmap is, or why there is none.
-pub(super) fn locate(
-    device: &mut Device,
-    store: &dyn Store,
-    is_block_device: bool,
-    options: &ExamineOptions,
-) {
+pub(in crate::commands) fn locate(device: &mut Given, store: &dyn Store, options: &GivenOptions) {
+    let is_block_device = device.is_block_device;
     if let Some(start) = options.offset {
         device.found = Some(bare(start, is_block_device, options));
         return;
@@ -39,7 +34,7 @@ pub(super) fn locate(
 }
 
 /// A bitmap without an md superblock.
-fn bare(start: Bytes, is_block_device: bool, options: &ExamineOptions) -> Found {
+fn bare(start: Bytes, is_block_device: bool, options: &GivenOptions) -> Found {
     let kind = if is_block_device {
         Kind::Device
     } else {
@@ -80,7 +75,7 @@ fn internal(metadata: MetadataVersion, start: Bytes) -> Found {
 }
 
 /// By the newest superblock that can be believed.
-fn by_newest(device: &mut Device, store: &dyn Store, probed: ProbeResult) {
+fn by_newest(device: &mut Given, store: &dyn Store, probed: ProbeResult) {
     let name = store.name();
     if probed.found.len() > 1 {
         device.notes.push(several(name, &probed));
@@ -160,7 +155,7 @@ fn several(name: &str, probed: &ProbeResult) -> String {
 }
 
 /// By a superblock that fails a check. mdadm looks at the bitmap of a 1.x one all the same.
-fn by_rejected(device: &mut Device, store: &dyn Store, rejected: &RejectedSuper) {
+fn by_rejected(device: &mut Given, store: &dyn Store, rejected: &RejectedSuper) {
     let place = if rejected.metadata.is_v1() {
         place_in_damaged(store, rejected)
     } else {
@@ -204,11 +199,11 @@ fn place_in_damaged(store: &dyn Store, rejected: &RejectedSuper) -> Option<Bytes
 /// No md superblock: a bitmap file, a bare device, or nothing of ours. Where not every place of one
 /// is `readable`, only the magic number shows that it is no member.
 fn without_superblock(
-    device: &mut Device,
+    device: &mut Given,
     store: &dyn Store,
     is_block_device: bool,
     readable: bool,
-    options: &ExamineOptions,
+    options: &GivenOptions,
 ) {
     if !readable && !starts_with_magic(store) {
         return;

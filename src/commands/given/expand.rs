@@ -1,44 +1,34 @@
 //! A running array given by mistake: its members are examined in its place.
 
-use super::Subject;
-use super::options::ExamineOptions;
-use super::result::{Problem, ProblemKind};
+use super::{Given, GivenOptions, Problem, ProblemKind};
 use crate::kernel::arrays::{self, ArrayBitmap, ArrayMember, RunningArray};
 use std::ffi::OsString;
 use std::path::Path;
 
 /// The members of a running array without an md superblock of its own, or its bitmap file; the
-/// subject itself when it is anything else. With `--offset` the user means the device itself.
-pub(super) fn running_array(mut subject: Subject, options: &ExamineOptions) -> Vec<Subject> {
-    let is_block_device = subject
-        .store
-        .as_ref()
-        .is_some_and(|store| store.inner().is_block_device());
-    if !is_block_device || subject.device.member.is_some() || options.offset.is_some() {
-        return vec![subject];
+/// given itself when it is anything else. With `--offset` the user means the device itself.
+pub(super) fn running_array(mut given: Given, options: &GivenOptions) -> Vec<Given> {
+    if !given.is_block_device || given.member.is_some() || options.offset.is_some() {
+        return vec![given];
     }
-    let path = subject.device.path.clone();
+    let path = given.path.clone();
     match arrays::running_array(Path::new(&path)) {
-        Ok(Some(array)) => in_its_place(subject, &array, options),
-        Ok(None) => vec![subject],
+        Ok(Some(array)) => in_its_place(given, &array, options),
+        Ok(None) => vec![given],
         Err(error) => {
-            subject.device.notes.push(error.to_string());
-            vec![subject]
+            given.notes.push(error.to_string());
+            vec![given]
         }
     }
 }
 
-fn in_its_place(
-    mut subject: Subject,
-    array: &RunningArray,
-    options: &ExamineOptions,
-) -> Vec<Subject> {
-    let name = subject.device.path.to_string_lossy().into_owned();
+fn in_its_place(mut given: Given, array: &RunningArray, options: &GivenOptions) -> Vec<Given> {
+    let name = given.path.to_string_lossy().into_owned();
     let unchecked = array
         .unchecked
         .iter()
         .map(|unchecked| format!("{name}: {unchecked}"));
-    subject.device.notes.extend(unchecked);
+    given.notes.extend(unchecked);
     let paths = match &array.bitmap {
         Some(ArrayBitmap::None) => {
             Err("has no bitmap; add one with mdadm --grow --bitmap=internal".to_owned())
@@ -53,13 +43,12 @@ fn in_its_place(
     let paths = match paths {
         Ok(paths) => paths,
         Err(why) => {
-            subject.device.found = None;
+            given.found = None;
             let message = format!("{name}: is a running array, not a member, and {why}");
-            subject
-                .device
+            given
                 .problems
                 .push(Problem::new(ProblemKind::NoBitmap, message));
-            return vec![subject];
+            return vec![given];
         }
     };
     let names: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
@@ -70,12 +59,17 @@ fn in_its_place(
             several => format!("its members {} are", several.join(", ")),
         }
     )];
-    notes.append(&mut subject.device.notes);
-    let mut members: Vec<Subject> = paths.iter().map(|path| Subject::open(path)).collect();
-    members.iter_mut().for_each(|member| member.locate(options));
+    notes.append(&mut given.notes);
+    let mut members: Vec<Given> = paths
+        .iter()
+        .map(|path| Given {
+            running_array: Some(given.path.clone()),
+            ..Given::open(path, options)
+        })
+        .collect();
     if let Some(first) = members.first_mut() {
-        notes.append(&mut first.device.notes);
-        first.device.notes = notes;
+        notes.append(&mut first.notes);
+        first.notes = notes;
     }
     members
 }
