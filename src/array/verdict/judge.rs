@@ -410,6 +410,16 @@ impl Case<'_> {
         )
     }
 
+    /// All chunks, of any size where the bitmap gives none.
+    fn everything(&self) -> Scope {
+        let size = self.size.clone().unwrap_or(self.raw.sync_size());
+        let coverage = self.coverage().or_else(|| Coverage::new(size, 65536));
+        coverage.map_or(Scope::Unknown, |coverage| Scope::AllFrom {
+            first: ChunkIndex(0),
+            coverage,
+        })
+    }
+
     /// Version 6 (reference/kernel.md 6.3, 6.6).
     fn lockless_scope(&self, clean: bool) -> (Scope, String) {
         let has = |consequence| {
@@ -419,14 +429,13 @@ impl Case<'_> {
         };
         let degraded = self.assembly.degraded() > 0;
         if has(Consequence::ActsAsAbsent) {
-            let size = self.size.clone().unwrap_or(self.raw.sync_size());
             return match clean {
                 true => (
                     Scope::Nothing,
                     "the array is marked clean and its bitmap is out of use".to_owned(),
                 ),
                 false => (
-                    Scope::All { size },
+                    self.everything(),
                     "the array is not marked clean and its bitmap is out of use: everything"
                         .to_owned(),
                 ),

@@ -8,6 +8,7 @@ mod assembly;
 mod judge;
 mod reload;
 mod scope;
+mod state_runs;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ mod tests;
 pub use assembly::Assembly;
 pub use judge::{Assessment, assess};
 pub use reload::{LoadAction, LoadModel};
-pub use scope::{Scope, States};
+pub use scope::{Scope, ScopeRuns, States};
 
 use crate::bitmap::{Bitmap, BitmapError, Counts};
 use crate::units::Bytes;

@@ -1,11 +1,10 @@
-//! What would be resynchronised, and how many bytes that is.
+//! What would be resynchronised: which chunks, and how many bytes that is.
 
 use super::reload::LoadModel;
-use crate::bitmap::{Bitmap, BitmapError, Counts};
-use crate::device::Store;
-use crate::format::bitmap_super::STATES_OFFSET;
+use super::state_runs::StateRuns;
+use crate::bitmap::{Bitmap, BitmapError, Counts, Runs};
 use crate::format::coverage::Coverage;
-use crate::units::{Bytes, ChunkIndex, Sectors};
+use crate::units::ChunkIndex;
 use std::ops::Range;
 
 /// What assembling the array would resynchronise.
@@ -21,11 +20,6 @@ pub enum Scope {
         first: ChunkIndex,
         /// What the chunks cover.
         coverage: Coverage,
-    },
-    /// Everything; the bitmap has no usable chunk size.
-    All {
-        /// Sectors of the whole.
-        size: Sectors,
     },
     /// The chunks from `first` on whose bit is set.
     SetFrom {
@@ -49,10 +43,43 @@ pub struct States {
     pub coverage: Coverage,
 }
 
-/// Bytes read at a time; a multiple of every unit.
-const WINDOW: usize = 1 << 20;
-
 impl Scope {
+    /// What the chunks of [`Scope::runs`] cover; `None` where there are none.
+    pub fn coverage(&self) -> Option<Coverage> {
+        match self {
+            Scope::Unknown | Scope::Nothing => None,
+            Scope::AllFrom { coverage, .. } | Scope::SetFrom { coverage, .. } => Some(*coverage),
+            Scope::States(states) => Some(states.coverage),
+        }
+    }
+
+    /// The chunks of this scope in `bitmap`: maximal runs, in order, read as they are asked for,
+    /// so that memory does not grow with the bitmap. Chunks whose bits or states lie past the end
+    /// of the store are part of it. `None` where they cannot be told.
+    ///
+    /// # Errors
+    /// [`BitmapError`] when there are no bits to read; read errors come from the iterator, which
+    /// ends after the first.
+    pub fn runs<'a>(&self, bitmap: &Bitmap<'a>) -> Result<Option<ScopeRuns<'a>>, BitmapError> {
+        let source = match self {
+            Scope::Unknown => return Ok(None),
+            Scope::Nothing => Source::Fixed(None),
+            Scope::AllFrom { first, coverage } => {
+                let end = ChunkIndex(coverage.chunks());
+                Source::Fixed((*first < end).then_some(*first..end))
+            }
+            Scope::SetFrom { first, coverage } => {
+                let counted = bitmap.clone().with_sync_size(coverage.sync_size());
+                Source::Set {
+                    first: *first,
+                    runs: counted.runs()?,
+                }
+            }
+            Scope::States(states) => Source::States(StateRuns::new(*states, bitmap)),
+        };
+        Ok(Some(ScopeRuns(source)))
+    }
+
     /// The bytes of this scope in `bitmap`, read from its store unless `counts` suffice.
     /// `None` where they cannot be told.
     ///
@@ -63,93 +90,66 @@ impl Scope {
         bitmap: &Bitmap<'_>,
         counts: Option<&Counts>,
     ) -> Result<Option<u128>, BitmapError> {
-        Ok(Some(match self {
-            Scope::Unknown => return Ok(None),
-            Scope::Nothing => 0,
-            Scope::All { size } => size.bytes_wide(),
-            Scope::AllFrom { first, coverage } => all_from(*first, *coverage),
-            Scope::SetFrom { first, coverage } => {
-                let usable = counts.filter(|counts| first.0 == 0 && counts.coverage == *coverage);
-                match usable {
-                    Some(counts) => counts.dirty_bytes(),
-                    None => set_from(*first, *coverage, bitmap)?,
-                }
-            }
-            Scope::States(states) => {
-                let calm =
-                    counts.filter(|counts| counts.coverage == states.coverage && counts.dirty == 0);
-                match calm {
-                    // Nothing to spread, nothing to sync; a stale bitmap has to be looked at.
-                    Some(_) if !states.model.rewrites_clean() => 0,
-                    _ => states.measure(bitmap.store(), bitmap.start())?,
-                }
-            }
-        }))
-    }
-}
-
-fn all_from(first: ChunkIndex, coverage: Coverage) -> u128 {
-    let bytes = coverage.bytes_of(&(first..ChunkIndex(coverage.chunks())));
-    bytes.end.saturating_sub(bytes.start)
-}
-
-fn set_from(
-    first: ChunkIndex,
-    coverage: Coverage,
-    bitmap: &Bitmap<'_>,
-) -> Result<u128, BitmapError> {
-    let mut sum = 0;
-    for run in bitmap.clone().with_sync_size(coverage.sync_size()).runs()? {
-        let run = run?;
-        let bytes = coverage.bytes_of(&(run.start.max(first)..run.end));
-        sum += bytes.end.saturating_sub(bytes.start);
-    }
-    Ok(sum)
-}
-
-impl States {
-    /// Loads all states as the kernel would and adds up what needs sync. States past the end of
-    /// the store need sync.
-    fn measure(&self, store: &dyn Store, start: Bytes) -> Result<u128, BitmapError> {
-        let unit_bytes = self.unit_bytes.clamp(512, 4096);
-        let chunks = self.coverage.chunks();
-        let end = STATES_OFFSET.saturating_add(chunks);
-        // Whole units: what lies behind the last chunk takes part in the spreading.
-        let there = store.len().0.saturating_sub(start.0);
-        let present = there.min(
-            end.div_ceil(unit_bytes as u64)
-                .saturating_mul(unit_bytes as u64),
-        );
-        let missing = end.saturating_sub(present).min(chunks);
-        let (mut need_sync, mut last) = (missing, missing > 0);
-        let mut buffer = vec![0; WINDOW.min(usize::try_from(present).unwrap_or(WINDOW))];
-        let mut position = 0;
-        while position < present {
-            let len = usize::try_from(present - position)
-                .unwrap_or(WINDOW)
-                .min(WINDOW);
-            let Some(window) = buffer.get_mut(..len) else {
-                break;
-            };
-            store.read_at(Bytes(start.0.saturating_add(position)), window)?;
-            for unit in window.chunks_mut(unit_bytes) {
-                let inside = states_in(position, unit.len(), end);
-                position += unit.len() as u64;
-                let (count, last_of_unit) = self.model.load_unit(unit, inside);
-                need_sync = need_sync.saturating_add(count);
-                last = last_of_unit || missing > 0;
-            }
+        if let Some(bytes) = counts.and_then(|counts| self.by_counts(counts)) {
+            return Ok(Some(bytes));
         }
-        Ok(self.coverage.dirty_bytes(need_sync, last))
+        let Some(runs) = self.runs(bitmap)? else {
+            return Ok(None);
+        };
+        let mut sum = 0;
+        for run in runs {
+            let run = run?;
+            let bytes = self.coverage().map(|coverage| coverage.bytes_of(&run));
+            sum += bytes.map_or(0, |bytes| bytes.end.saturating_sub(bytes.start));
+        }
+        Ok(Some(sum))
+    }
+
+    /// The bytes of this scope where the number of dirty chunks alone gives them.
+    fn by_counts(&self, counts: &Counts) -> Option<u128> {
+        let counts = (self.coverage() == Some(counts.coverage)).then_some(counts)?;
+        match self {
+            Scope::SetFrom {
+                first: ChunkIndex(0),
+                ..
+            } => Some(counts.dirty_bytes()),
+            // Nothing to spread, nothing to sync; a stale bitmap has to be looked at.
+            Scope::States(states) if counts.dirty == 0 && !states.model.rewrites_clean() => Some(0),
+            _ => None,
+        }
     }
 }
 
-/// Which bytes of the unit at `position` are states: those behind the header and before `end`.
-fn states_in(position: u64, len: usize, end: u64) -> Range<usize> {
-    let at = |byte: u64| {
-        usize::try_from(byte.saturating_sub(position))
-            .unwrap_or(len)
-            .min(len)
-    };
-    at(STATES_OFFSET)..at(end)
+/// Iterator of [`Scope::runs`].
+#[derive(Debug)]
+pub struct ScopeRuns<'a>(Source<'a>);
+
+#[derive(Debug)]
+enum Source<'a> {
+    /// At most one run, whatever the bitmap holds.
+    Fixed(Option<Range<ChunkIndex>>),
+    /// Those of the bitmap, from a chunk on.
+    Set { first: ChunkIndex, runs: Runs<'a> },
+    /// What loading the states makes of them.
+    States(StateRuns<'a>),
 }
+
+impl Iterator for ScopeRuns<'_> {
+    type Item = Result<Range<ChunkIndex>, BitmapError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Source::Fixed(run) => run.take().map(Ok),
+            Source::Set { first, runs } => loop {
+                match runs.next()? {
+                    Ok(run) if run.end <= *first => {}
+                    Ok(run) => return Some(Ok(run.start.max(*first)..run.end)),
+                    Err(error) => return Some(Err(error)),
+                }
+            },
+            Source::States(runs) => runs.next(),
+        }
+    }
+}
+
+impl std::iter::FusedIterator for ScopeRuns<'_> {}
