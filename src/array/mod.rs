@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod member;
+pub mod membership;
 mod normalise;
 pub mod overlap;
 pub mod probe;
@@ -10,5 +11,6 @@ pub mod verdict;
 
 pub use filter::MetadataFilter;
 pub use member::{BitmapPlace, MemberSuper, MetadataVersion, NoBitmap, Role, SlotState};
+pub use membership::{Conflict, Membership, NotOneArray, Standing};
 pub use probe::{FoundSuper, ProbeResult, RejectedSuper, probe};
 pub use verdict::{Assembly, Reason, Verdict};
