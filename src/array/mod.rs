@@ -1,6 +1,7 @@
 //! Members to one array: identify, freshness, trust.
 
 pub mod filter;
+pub mod geometry;
 pub mod member;
 pub mod membership;
 mod normalise;
@@ -10,6 +11,7 @@ pub mod sync_size;
 pub mod verdict;
 
 pub use filter::MetadataFilter;
+pub use geometry::Geometry;
 pub use member::{BitmapPlace, MemberSuper, MetadataVersion, NoBitmap, Role, SlotState};
 pub use membership::{Conflict, Membership, NotOneArray, Standing};
 pub use probe::{FoundSuper, ProbeResult, RejectedSuper, probe};

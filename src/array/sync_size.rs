@@ -44,9 +44,21 @@ pub enum SizeError {
     /// A raid10 layout with which the kernel itself maps two chunks onto one place.
     #[error(
         "raid10 layout 0x{layout:x} with {raid_disks} members stores two chunks in one place \
-         (near copies with offset, members not a multiple of the near copies); no tool can handle it safely"
+         (members that are no multiple of the near copies, with offset or in far sets of unequal size); \
+         no tool can handle it safely"
     )]
     Collision {
+        /// The layout found.
+        layout: u32,
+        /// Members of the array.
+        raid_disks: u32,
+    },
+    /// A raid10 layout in which the kernel's recovery does not find what its writes stored.
+    #[error(
+        "raid10 layout 0x{layout:x} with {raid_disks} members has far sets smaller than its copies reach: \
+         the kernel rebuilds other chunks there than it writes; no tool can handle it safely"
+    )]
+    Contradiction {
         /// The layout found.
         layout: u32,
         /// Members of the array.
@@ -101,7 +113,7 @@ pub fn expected(member: &MemberSuper) -> Result<Sectors, SizeError> {
 }
 
 /// Used sectors of a member: never more than it says to have for data.
-fn component(member: &MemberSuper) -> Result<Sectors, SizeError> {
+pub(super) fn component(member: &MemberSuper) -> Result<Sectors, SizeError> {
     let component = member.component.ok_or(SizeError::UnknownComponent)?;
     let data = member
         .areas
@@ -162,7 +174,7 @@ impl Raid10Layout {
     /// Reads the layout number of an array of `raid_disks` members.
     ///
     /// # Errors
-    /// [`SizeError::Layout`], [`SizeError::Collision`] or [`SizeError::RaidDisks`].
+    /// [`SizeError::Layout`], [`SizeError::Collision`] or [`SizeError::Contradiction`].
     pub fn decode(layout: u32, raid_disks: u32) -> Result<Raid10Layout, SizeError> {
         let decoded = Raid10Layout {
             near: u64::from(layout & 0xff),
@@ -180,10 +192,42 @@ impl Raid10Layout {
                 raid_disks,
             });
         }
-        if decoded.near > 1 && decoded.far > 1 && decoded.offset && members % decoded.near != 0 {
+        if decoded.collides(members) {
             return Err(SizeError::Collision { layout, raid_disks });
         }
+        if decoded.contradicts(members) {
+            return Err(SizeError::Contradiction { layout, raid_disks });
+        }
         Ok(decoded)
+    }
+
+    /// Members that a far copy stays among, all sets but the last: the last one takes the rest.
+    pub fn far_set(&self, members: u64) -> u64 {
+        match self.far_sets {
+            0 => members,
+            1 => members / self.far.max(1),
+            _ => self.near.saturating_mul(self.far),
+        }
+        .max(1)
+    }
+
+    /// True when the kernel's own formula puts two chunks in one place. Two causes, both with
+    /// more than one near and one far copy: with offset, a near copy that wraps to the first
+    /// member goes one row down, where the far copies are (reference/kernel.md trap 15); with
+    /// far sets of unequal size, a step from the last but one set into the last is taken for a
+    /// step within the last (seen by enumerating the formula; `geometry::tests` does it again).
+    fn collides(&self, members: u64) -> bool {
+        let set = self.far_set(members);
+        let wraps_into_far = self.offset && !members.is_multiple_of(self.near);
+        let steps_into_last = !members.is_multiple_of(set) && members / set >= 2;
+        self.near > 1 && self.far > 1 && (wraps_into_far || steps_into_last)
+    }
+
+    /// True when the kernel's inverse formula (recovery) is none: with offset it adds the size of
+    /// a far set at most once, so copies that reach further than a set come out elsewhere. Only
+    /// the older far sets can be that small.
+    fn contradicts(&self, members: u64) -> bool {
+        self.offset && (self.far - 1) * self.near > self.far_set(members)
     }
 }
 
@@ -276,6 +320,18 @@ mod tests {
             of(Level::Raid10, 0x1_0102, 5, 10_000).is_ok(),
             "one far copy: nothing to collide with"
         );
+        for (layout, raid_disks) in [(0x4_0202, 9), (0x2_0202, 5)] {
+            assert!(matches!(
+                of(Level::Raid10, layout, raid_disks, 10_000),
+                Err(SizeError::Collision { .. })
+            ));
+        }
+        assert!(of(Level::Raid10, 0x4_0202, 8, 10_000).is_ok());
+        assert!(of(Level::Raid10, 0x4_0202, 7, 10_000).is_ok(), "one set");
+        assert!(matches!(
+            of(Level::Raid10, 0x3_0301, 4, 10_000),
+            Err(SizeError::Contradiction { .. })
+        ));
         for layout in [0, 0x101, 0x100, 0x2, 0x303, 0x8_0102, 0x6_0201] {
             assert!(
                 matches!(
