@@ -3,13 +3,13 @@
 use super::encoding::Encoding;
 use super::error::BitmapError;
 use super::runs::Runs;
-use super::window::{Area, WINDOW, fold_windows};
+use super::window::{Area, Reader, SMALLEST_WINDOW, WINDOW, fold_windows};
 use crate::device::{Store, StoreError};
 use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
 use crate::format::coverage::Coverage;
 use crate::format::lockless::StateCounts;
-use crate::units::{Bytes, Sectors};
+use crate::units::{Bytes, ChunkIndex, Sectors};
 
 /// A bitmap at a place of a store.
 ///
@@ -141,6 +141,24 @@ impl<'a> Bitmap<'a> {
     /// As [`Bitmap::count`] when there is nothing to read; read errors come from the iterator.
     pub fn runs(&self) -> Result<Runs<'a>, BitmapError> {
         Ok(Runs::new(self.store, self.area()?))
+    }
+
+    /// Whether `chunk` is dirty; reads one block. Chunks whose bits lie past the end of the store are,
+    /// chunks past the last one are not.
+    ///
+    /// # Errors
+    /// As [`Bitmap::count`].
+    pub fn is_marked(&self, chunk: ChunkIndex) -> Result<bool, BitmapError> {
+        let mut area = self.area()?;
+        if chunk.0 >= area.present {
+            return Ok(chunk.0 < area.chunks);
+        }
+        area.window = SMALLEST_WINDOW;
+        let mut reader = Reader::new(self.store, &area);
+        reader.load(self.store, &area, chunk.0)?;
+        let at = chunk.0 - reader.chunks.start;
+        let found = area.encoding.find(reader.cells(), at..at + 1, true);
+        Ok(found.is_some())
     }
 
     /// Where the chunks lie.

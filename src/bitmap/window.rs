@@ -12,6 +12,9 @@ use std::thread;
 /// Bytes read at a time.
 pub const WINDOW: u64 = 1 << 20;
 
+/// The least that can be read at a time: a word of bits.
+pub(super) const SMALLEST_WINDOW: u64 = 8;
+
 /// Where the chunks of a bitmap lie on its store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Area {
@@ -27,8 +30,8 @@ pub(super) struct Area {
     pub data_end: u64,
     /// Window borders lie at multiples of `window` from here.
     origin: u64,
-    /// Bytes read at a time, a multiple of 8.
-    window: u64,
+    /// Bytes read at a time, a multiple of [`SMALLEST_WINDOW`].
+    pub window: u64,
 }
 
 impl Area {

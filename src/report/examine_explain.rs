@@ -1,7 +1,7 @@
 //! What a bitmap means, in sentences: would the kernel trust it, why not, what would it resync.
 
 use crate::array::MetadataVersion;
-use crate::array::verdict::Verdict;
+use crate::array::verdict::{Outcomes, Verdict};
 use crate::commands::examine::result::{Device, Found, Kind, Slot};
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::report::number::prose_size;
@@ -107,7 +107,11 @@ impl Explanation<'_> {
         self.line(&format!(
             "Starting the array would resync {amount}. What decides: {}.",
             verdict.resync_why
-        ))
+        ))?;
+        match verdict.outcomes {
+            Some(outcomes) => self.line(&chunk_by_chunk(&outcomes)),
+            None => Ok(()),
+        }
     }
 
     /// What the bits themselves say.
@@ -200,6 +204,32 @@ impl Explanation<'_> {
                  them compared."
             }
         })
+    }
+}
+
+/// How many chunks meet which fate.
+fn chunk_by_chunk(outcomes: &Outcomes) -> String {
+    let parts = [
+        (outcomes.resynced, "resynchronised"),
+        (
+            outcomes.checkpointed,
+            "marked, but behind the point that the last resync reached",
+        ),
+        (outcomes.kept, "marked and kept for the missing member"),
+        (
+            outcomes.lapsing,
+            "marked, and cleared later without a resync",
+        ),
+        (outcomes.unwritten, "without data"),
+        (outcomes.clean, "clean"),
+    ];
+    let told = parts.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told
+        .map(|(count, fate)| format!("{count} {fate}"))
+        .collect();
+    match told.is_empty() {
+        true => "Chunk by chunk: there are none.".to_owned(),
+        false => format!("Chunk by chunk: {}.", told.join("; ")),
     }
 }
 

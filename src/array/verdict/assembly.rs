@@ -1,6 +1,7 @@
 //! The array that the superblocks at hand describe.
 
-use crate::array::member::{MemberSuper, MetadataVersion, Role, SlotState};
+use crate::array::member::{MetadataVersion, Role, SlotState};
+use crate::array::membership::{Membership, Standing};
 use crate::array::probe::FoundSuper;
 use crate::format::level::Level;
 use crate::units::Events;
@@ -10,6 +11,9 @@ use crate::units::Events;
 pub struct Assembly<'a> {
     own: &'a FoundSuper,
     freshest: &'a FoundSuper,
+    /// All members that there are and the place of `own` among them, when those that were not
+    /// given are not there; otherwise they are taken to be as the freshest superblock says.
+    complete: Option<(&'a Membership, usize)>,
 }
 
 impl<'a> Assembly<'a> {
@@ -32,7 +36,25 @@ impl<'a> Assembly<'a> {
                 }
             }
         }
-        Assembly { own, freshest }
+        Assembly {
+            own,
+            freshest,
+            complete: None,
+        }
+    }
+
+    /// The array as it would be assembled from exactly these `members`, seen from the one at place
+    /// `own`; `membership` must be that of `members`. `None` when there is no such member.
+    pub fn complete(
+        members: &[&'a FoundSuper],
+        membership: &'a Membership,
+        own: usize,
+    ) -> Option<Assembly<'a>> {
+        Some(Assembly {
+            own: members.get(own)?,
+            freshest: members.get(membership.freshest())?,
+            complete: Some((membership, own)),
+        })
     }
 
     /// The member whose bitmap is judged.
@@ -53,6 +75,9 @@ impl<'a> Assembly<'a> {
     /// True when the kernel leaves this member out: more than one event behind
     /// (reference/kernel.md 7.2).
     pub fn is_left_out(&self) -> bool {
+        if let Some((membership, own)) = self.complete {
+            return matches!(membership.standing(own), Standing::OutOfDate { .. });
+        }
         self.own
             .member
             .events
@@ -72,52 +97,106 @@ impl<'a> Assembly<'a> {
         role.copied().unwrap_or(Role::Spare)
     }
 
-    /// Slots that nothing holds, by the freshest superblock.
-    pub fn vacant(&self) -> u64 {
-        let member = &self.freshest.member;
-        let listed = member
-            .slots
-            .iter()
-            .filter(|slot| **slot == SlotState::Vacant)
-            .count() as u64;
-        // Slots beyond those that a superblock can list are vacant too.
-        listed + u64::from(member.raid_disks).saturating_sub(member.slots.len() as u64)
+    /// The slots that nothing holds, by the freshest superblock or because nothing that is there
+    /// does; of those that a superblock can list.
+    pub fn vacant_slots(&self) -> impl Iterator<Item = u32> {
+        self.slots().filter(|slot| !self.holds(*slot))
     }
 
     /// Slots without a member that is in sync, as far as can be told.
     pub fn degraded(&self) -> u64 {
-        let own = &self.own.member;
-        let recovering = matches!(self.own_role(), Role::Slot(_)) && own.recovery_offset.is_some();
-        self.vacant() + u64::from(recovering)
+        let in_sync = self.slots().filter(|slot| self.is_in_sync(*slot)).count() as u64;
+        u64::from(self.freshest.member.raid_disks).saturating_sub(in_sync)
     }
 
-    /// True when the members that are listed suffice to run the array at all.
+    /// Slots without a member in sync that may hold data: those that hold nothing but parity do not
+    /// keep an array of parity from starting that was not stopped cleanly (reference/kernel.md 7.1).
+    pub fn degraded_data(&self) -> u64 {
+        let parity_only = |slot: &u32| {
+            self.holds(*slot) && !self.is_in_sync(*slot) && self.holds_only_parity(*slot)
+        };
+        let spared = self.slots().filter(parity_only).count() as u64;
+        self.degraded().saturating_sub(spared)
+    }
+
+    /// True when the members in sync suffice to run the array at all.
     pub fn has_enough(&self) -> bool {
         let member = &self.freshest.member;
-        let vacant = self.vacant();
+        let degraded = self.degraded();
         match member.level {
-            Level::Raid1 => vacant < u64::from(member.raid_disks),
-            Level::Raid4 | Level::Raid5 => vacant <= 1,
-            Level::Raid6 => vacant <= 2,
-            Level::Raid10 => raid10_has_enough(member),
-            _ => vacant == 0,
+            Level::Raid1 => degraded < u64::from(member.raid_disks),
+            Level::Raid4 | Level::Raid5 => degraded <= 1,
+            Level::Raid6 => degraded <= 2,
+            Level::Raid10 => self.raid10_has_enough(),
+            _ => degraded == 0,
         }
     }
-}
 
-/// Whether each group of slots that holds the copies of some chunk has a member.
-fn raid10_has_enough(member: &MemberSuper) -> bool {
-    let slots = &member.slots;
-    let (near, far) = (
-        (member.layout & 0xff) as usize,
-        (member.layout >> 8 & 0xff) as usize,
-    );
-    let copies = near * far;
-    if slots.is_empty() || near == 0 || copies == 0 {
-        return false;
+    /// The slots that a superblock can list; any beyond are vacant.
+    fn slots(&self) -> std::ops::Range<u32> {
+        let listed = u32::try_from(self.freshest.member.slots.len()).unwrap_or(u32::MAX);
+        0..listed.min(self.freshest.member.raid_disks)
     }
-    let held = |slot: usize| slots.get(slot % slots.len()) == Some(&SlotState::Occupied);
-    (0..slots.len())
-        .step_by(near)
-        .all(|first| (first..first + copies).any(held))
+
+    /// Whether a member fills the slot, in sync or not.
+    fn holds(&self, slot: u32) -> bool {
+        match self.complete {
+            Some((membership, _)) => membership.in_slot(slot).is_some(),
+            None => {
+                let index = usize::try_from(slot).ok();
+                let state = index.and_then(|index| self.freshest.member.slots.get(index));
+                state == Some(&SlotState::Occupied)
+            }
+        }
+    }
+
+    /// Whether a member in sync fills the slot.
+    fn is_in_sync(&self, slot: u32) -> bool {
+        match self.complete {
+            Some((membership, _)) => membership.standings().contains(&Standing::Current { slot }),
+            None => {
+                let own_recovers = self.own_role() == Role::Slot(slot)
+                    && self.own.member.recovery_offset.is_some();
+                self.holds(slot) && !own_recovers
+            }
+        }
+    }
+
+    /// Layouts that keep parity on slots of its own.
+    fn holds_only_parity(&self, slot: u32) -> bool {
+        let member = &self.freshest.member;
+        let parities = if member.level == Level::Raid6 { 2 } else { 1 };
+        let from_end = member.raid_disks.saturating_sub(slot);
+        match (member.level, member.layout) {
+            (Level::Raid4, _) => from_end == 1,
+            (Level::Raid5 | Level::Raid6, 4) => slot < parities,
+            (Level::Raid5 | Level::Raid6, 5) => from_end <= parities,
+            (Level::Raid6, 16..=19) => from_end == 1,
+            (Level::Raid6, 20) => slot == 0 || from_end == 1,
+            _ => false,
+        }
+    }
+
+    /// Whether each group of slots that holds the copies of some chunk has a member in sync.
+    fn raid10_has_enough(&self) -> bool {
+        let member = &self.freshest.member;
+        let (near, far) = (member.layout & 0xff, member.layout >> 8 & 0xff);
+        let (copies, slots) = (near * far, self.slots().end);
+        if slots == 0 || copies == 0 {
+            return false;
+        }
+        // The kernel steps around until it is back at slot 0, which takes several rounds where the
+        // number of slots is no multiple of the near copies.
+        let group_lives = |first: u32| (0..copies).any(|n| self.is_in_sync((first + n) % slots));
+        let mut first = 0;
+        loop {
+            if !group_lives(first) {
+                return false;
+            }
+            first = (first + near) % slots;
+            if first == 0 {
+                return true;
+            }
+        }
+    }
 }

@@ -1,19 +1,18 @@
 //! The kernel's decisions when it assembles an array with a bitmap.
 
 use super::assembly::Assembly;
-use super::reload::{LoadAction, LoadModel};
-use super::scope::{Scope, States};
+use super::effect::Effect;
+use super::outcome::{Load, Outcomes};
+use super::scope::Scope;
 use super::{Reason, Verdict};
 use crate::array::member::{MemberSuper, MetadataVersion, Role};
 use crate::array::overlap;
 use crate::array::sync_size::{self, SizeError};
-use crate::format::bitmap_rules::{self, Consequence, Context, Place, Rule, Violation};
+use crate::format::bitmap_rules::{self, Consequence, Context, Place, Violation};
 use crate::format::bitmap_super::RawBitmapSuper;
-use crate::format::coverage::Coverage;
-use crate::format::level::Level;
 use crate::format::md_v1::feature;
 use crate::format::super_check::Check;
-use crate::units::{Bytes, ChunkIndex, SECTOR_BYTES, Sectors};
+use crate::units::{Bytes, SECTOR_BYTES, Sectors};
 
 /// A [`Verdict`] whose bytes have still to be measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +27,15 @@ pub struct Assessment {
     pub notes: Vec<Reason>,
     /// What would be resynchronised.
     pub scope: Scope,
+    /// What becomes of each chunk; `None` where the bits decide nothing.
+    pub load: Option<Load>,
     /// Why that.
     pub why: String,
 }
 
 impl Assessment {
-    /// The verdict, once the scope was measured.
-    pub fn conclude(self, resync_bytes: Option<u128>) -> Verdict {
+    /// The verdict, once the scope was measured and the chunks were counted.
+    pub fn conclude(self, resync_bytes: Option<u128>, outcomes: Option<Outcomes>) -> Verdict {
         Verdict {
             trusted: self.trusted,
             starts: self.starts,
@@ -42,6 +43,7 @@ impl Assessment {
             notes: self.notes,
             resync_bytes: resync_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX)),
             resync_why: self.why,
+            outcomes,
         }
     }
 }
@@ -71,15 +73,20 @@ pub fn assess(
         .violations
         .iter()
         .all(|violation| violation.consequence.keeps_bits());
-    let (scope, why) = if !starts {
-        (Scope::Unknown, "the array does not start".to_owned())
+    let (effect, why) = if !starts {
+        (Effect::Unknown, "the array does not start".to_owned())
     } else if !bitmap_used {
         (
-            Scope::Unknown,
+            Effect::Unknown,
             "the kernel takes the bitmap of another member".to_owned(),
         )
     } else {
-        case.scope()
+        case.effect()
+    };
+    let (scope, load) = match effect {
+        Effect::Unknown => (Scope::Unknown, None),
+        Effect::Apart(scope) => (scope, None),
+        Effect::Loaded(load) => (load.scope(), Some(load)),
     };
     Assessment {
         trusted: starts && bitmap_used && bits_kept,
@@ -87,6 +94,7 @@ pub fn assess(
         reasons: case.reasons,
         notes: case.notes,
         scope,
+        load,
         why,
     }
 }
@@ -131,17 +139,18 @@ fn default_space(metadata: MetadataVersion) -> Sectors {
 }
 
 /// One judgement in progress.
-struct Case<'a> {
-    assembly: &'a Assembly<'a>,
-    raw: &'a RawBitmapSuper,
-    size: Result<Sectors, SizeError>,
-    violations: Vec<Violation>,
+pub(super) struct Case<'a> {
+    pub(super) assembly: &'a Assembly<'a>,
+    pub(super) raw: &'a RawBitmapSuper,
+    pub(super) size: Result<Sectors, SizeError>,
+    pub(super) violations: Vec<Violation>,
     reasons: Vec<Reason>,
     notes: Vec<Reason>,
 }
 
 impl Case<'_> {
-    fn array(&self) -> &MemberSuper {
+    /// The superblock that speaks for the array.
+    pub(super) fn array(&self) -> &MemberSuper {
         &self.assembly.freshest().member
     }
 
@@ -187,17 +196,20 @@ impl Case<'_> {
     }
 
     fn check_members(&mut self) {
-        let (vacant, degraded) = (self.assembly.vacant(), self.assembly.degraded());
+        let degraded = self.assembly.degraded();
         let (level, raid_disks) = (self.array().level, self.array().raid_disks);
         if !self.assembly.has_enough() {
             self.object(
                 "not-enough-members",
-                format!("{vacant} of {raid_disks} slots of this {level} are vacant: the kernel refuses to start the array"),
+                format!("{degraded} of {raid_disks} slots of this {level} have no member in sync: the kernel refuses to start the array"),
             );
-        } else if level.has_parity() && vacant > 0 && !self.array().is_clean() {
+        } else if level.has_parity()
+            && self.assembly.degraded_data() > 0
+            && !self.array().is_clean()
+        {
             self.object(
                 "dirty-degraded",
-                format!("{degraded} of {raid_disks} members of this {level} are missing and it was not stopped cleanly: the kernel refuses to start it, since a lost block may be wrong (unless md_mod.start_dirty_degraded=1)"),
+                format!("{degraded} of {raid_disks} members of this {level} are missing or not in sync, and it was not stopped cleanly: the kernel refuses to start it, since a lost block may be wrong (unless md_mod.start_dirty_degraded=1)"),
             );
         }
         let refusals = self
@@ -276,9 +288,9 @@ impl Case<'_> {
                 self.note(overlap.with.overlap_name(), overlap.to_string());
             }
         }
-        let vacant = self.array().vacant_slots();
-        if !vacant.is_empty() {
-            let slots: Vec<String> = vacant.iter().take(16).map(ToString::to_string).collect();
+        let vacant = self.assembly.vacant_slots().take(16);
+        let slots: Vec<String> = vacant.map(|slot| slot.to_string()).collect();
+        if !slots.is_empty() {
             let sentence = format!(
                 "the array is degraded: nothing holds slot {}; bits stay set until something does",
                 slots.join(", ")
@@ -299,203 +311,4 @@ impl Case<'_> {
             );
         }
     }
-
-    /// What a started array that uses this bitmap resynchronises.
-    fn scope(&self) -> (Scope, String) {
-        if self.array().reshaping {
-            return (
-                Scope::Unknown,
-                "an unfinished reshape goes on instead of a resync".to_owned(),
-            );
-        }
-        let violates = |rule| {
-            self.violations
-                .iter()
-                .any(|violation| violation.rule == rule)
-        };
-        if violates(Rule::Cluster) {
-            return (
-                Scope::Unknown,
-                "in a cluster each node resynchronises what its own slot marks".to_owned(),
-            );
-        }
-        let clean = self.array().resync_offset.is_none() || self.is_forced_clean();
-        if self.raw.is_lockless() {
-            return self.lockless_scope(clean);
-        }
-        let Some(offset) = self.array().resync_offset.filter(|_| !clean) else {
-            return (Scope::Nothing, self.clean_why());
-        };
-        self.classic_scope(offset)
-    }
-
-    /// A mirror with a single good member has nothing to copy from or to: the kernel declares
-    /// it resynchronised (reference/kernel.md 7.1).
-    fn is_forced_clean(&self) -> bool {
-        let members = u64::from(self.array().raid_disks);
-        self.array().level == Level::Raid1 && members.saturating_sub(self.assembly.degraded()) == 1
-    }
-
-    fn clean_why(&self) -> String {
-        if self.array().metadata == MetadataVersion::DmRaid {
-            // dm-raid stores how far the resync got, never that writes were under way.
-            "the volume's resync is recorded as done: set bits lapse without a resync".to_owned()
-        } else if self.array().is_clean() {
-            match self.resumes_at_offset() {
-                true => "the array is marked clean: set bits lapse without a resync",
-                false => {
-                    "the array is marked clean; set bits are kept for the member that is missing"
-                }
-            }
-            .to_owned()
-        } else {
-            "a mirror with one good member has nothing to resynchronise".to_owned()
-        }
-    }
-
-    /// True when the bits are not to be believed.
-    fn is_stale(&self) -> bool {
-        !self
-            .violations
-            .iter()
-            .all(|violation| violation.consequence.keeps_bits())
-    }
-
-    /// True when set bits count from the array's resync offset on; otherwise, in a degraded array
-    /// that was written to since bits were cleared, all of them do (reference/kernel.md 3.7).
-    /// A stale bitmap gets the array's events as events_cleared before this is looked at.
-    fn resumes_at_offset(&self) -> bool {
-        let cleared_now = self.is_stale() || self.raw.events_cleared == self.assembly.events().0;
-        self.assembly.degraded() == 0 || cleared_now
-    }
-
-    /// Versions 3 to 5 (reference/kernel.md 3.7).
-    fn classic_scope(&self, offset: Sectors) -> (Scope, String) {
-        let Some(coverage) = self.coverage() else {
-            return (
-                Scope::Unknown,
-                "the bitmap has no usable chunk size".to_owned(),
-            );
-        };
-        let stale = self.is_stale();
-        let start = if self.resumes_at_offset() {
-            offset
-        } else {
-            Sectors(0)
-        };
-        let first = first_needed(start, coverage);
-        let from = if first.0 > 0 {
-            format!(", from sector {start} on, where the last resync stopped")
-        } else {
-            String::new()
-        };
-        if stale {
-            let why = format!(
-                "the array is not marked clean and the bitmap is not to be believed: every chunk{from}"
-            );
-            (Scope::AllFrom { first, coverage }, why)
-        } else {
-            let why = format!("the array is not marked clean: every chunk whose bit is set{from}");
-            (Scope::SetFrom { first, coverage }, why)
-        }
-    }
-
-    /// What the kernel takes the bits to cover: the array's size where it is known.
-    fn coverage(&self) -> Option<Coverage> {
-        let coverage = self.raw.coverage()?;
-        Some(
-            self.size
-                .as_ref()
-                .map_or(coverage, |size| coverage.with_sync_size(*size)),
-        )
-    }
-
-    /// All chunks, of any size where the bitmap gives none.
-    fn everything(&self) -> Scope {
-        let size = self.size.clone().unwrap_or(self.raw.sync_size());
-        let coverage = self.coverage().or_else(|| Coverage::new(size, 65536));
-        coverage.map_or(Scope::Unknown, |coverage| Scope::AllFrom {
-            first: ChunkIndex(0),
-            coverage,
-        })
-    }
-
-    /// Version 6 (reference/kernel.md 6.3, 6.6).
-    fn lockless_scope(&self, clean: bool) -> (Scope, String) {
-        let has = |consequence| {
-            self.violations
-                .iter()
-                .any(|violation| violation.consequence == consequence)
-        };
-        let degraded = self.assembly.degraded() > 0;
-        if has(Consequence::ActsAsAbsent) {
-            return match clean {
-                true => (
-                    Scope::Nothing,
-                    "the array is marked clean and its bitmap is out of use".to_owned(),
-                ),
-                false => (
-                    self.everything(),
-                    "the array is not marked clean and its bitmap is out of use: everything"
-                        .to_owned(),
-                ),
-            };
-        }
-        if has(Consequence::Initialises) {
-            return (
-                Scope::Nothing,
-                "the kernel makes a new bitmap, in which no chunk needs sync".to_owned(),
-            );
-        }
-        if degraded && clean {
-            return (
-                Scope::Nothing,
-                "the array is degraded: chunks that need sync wait for the missing member"
-                    .to_owned(),
-            );
-        }
-        let Some(coverage) = self.coverage() else {
-            return (
-                Scope::Unknown,
-                "the bitmap has no usable chunk size".to_owned(),
-            );
-        };
-        let stale = has(Consequence::TreatsAllAsDirty);
-        let model = LoadModel {
-            action: if stale {
-                LoadAction::Stale
-            } else {
-                LoadAction::Reload
-            },
-            degraded,
-            parity: self.array().level.has_parity(),
-        };
-        let unit_bytes = usize::try_from(self.array().logical_block_bytes).unwrap_or(512);
-        let why = match stale {
-            true => "the bitmap is stale: every chunk that was ever written to",
-            false => {
-                "every chunk that needs sync once the bitmap is loaded: dirty ones, and those that share a block of states with two of them"
-            }
-        };
-        (
-            Scope::States(States {
-                model,
-                unit_bytes,
-                coverage,
-            }),
-            why.to_owned(),
-        )
-    }
-}
-
-/// The first chunk whose end is not before `start` (reference/kernel.md 3.7).
-fn first_needed(start: Sectors, coverage: Coverage) -> ChunkIndex {
-    let chunk_sectors = (coverage.chunk_bytes() / SECTOR_BYTES).max(1);
-    ChunkIndex(
-        start
-            .0
-            .div_ceil(chunk_sectors)
-            .saturating_sub(1)
-            .min(coverage.chunks()),
-    )
 }

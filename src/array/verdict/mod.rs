@@ -5,7 +5,9 @@
 //! and that only where the number of dirty chunks alone does not give the answer.
 
 mod assembly;
+mod effect;
 mod judge;
+mod outcome;
 mod reload;
 mod scope;
 mod state_runs;
@@ -15,6 +17,7 @@ mod tests;
 
 pub use assembly::Assembly;
 pub use judge::{Assessment, assess};
+pub use outcome::{BitLoad, ChunkFate, Load, Outcome, Outcomes, StateLoad};
 pub use reload::{LoadAction, LoadModel};
 pub use scope::{Scope, ScopeRuns, States};
 
@@ -57,6 +60,8 @@ pub struct Verdict {
     pub resync_bytes: Option<u64>,
     /// Why that much.
     pub resync_why: String,
+    /// What becomes of the chunks; `None` where the bits decide nothing.
+    pub outcomes: Option<Outcomes>,
 }
 
 /// Predicts what the kernel would do with `bitmap` in the array of `assembly`.
@@ -76,6 +81,10 @@ pub fn verdict(
         .checked_sub(bitmap.start())
         .unwrap_or(Bytes(0));
     let assessment = assess(assembly, bitmap.raw(), Some(available));
+    let outcomes = match &assessment.load {
+        Some(load) => Some(load.tally(bitmap, counts)?),
+        None => None,
+    };
     let bytes = assessment.scope.measure(bitmap, counts)?;
-    Ok(assessment.conclude(bytes))
+    Ok(assessment.conclude(bytes, outcomes))
 }

@@ -4,6 +4,7 @@ use super::*;
 mod classic;
 mod lockless;
 mod members;
+mod outcomes;
 mod runs;
 
 use crate::array::probe::{FoundSuper, probe};

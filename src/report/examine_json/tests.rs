@@ -57,6 +57,7 @@ fn device(raw: RawBitmapSuper) -> Device {
                 notes: vec![],
                 resync_bytes: Some(655_360),
                 resync_why: String::new(),
+                outcomes: None,
             }),
             broken_rules: vec![],
             compared_with: None,

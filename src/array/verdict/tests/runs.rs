@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn states_of_any_unit_and_length(
-        pieces in proptest::collection::vec((0u8..10, 0usize..3000), 1..4), blocks in 0u32..4, stale: bool, parity: bool, cut in 0usize..3,
+        pieces in proptest::collection::vec((0u8..10, 0usize..2600), 1..4), blocks in 0u32..4, stale: bool, parity: bool, cut in 0usize..3,
     ) {
         let mut scene = lockless(&[]);
         scene.content = pieces.iter().flat_map(|(state, len)| vec![*state; *len]).chain([1]).collect();
