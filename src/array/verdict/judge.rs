@@ -99,8 +99,9 @@ pub fn assess(
     }
 }
 
-/// What the bitmap's rules are judged against.
-fn context(
+/// What the rules of a bitmap on the member of `assembly` are judged against; `size` is what its array
+/// resynchronises, `available` the bytes from the bitmap's start to the end of the device.
+pub fn context(
     assembly: &Assembly<'_>,
     size: &Result<Sectors, SizeError>,
     available: Option<Bytes>,

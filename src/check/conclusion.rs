@@ -1,0 +1,96 @@
+//! What the findings come to, in one line; and what could not be checked.
+
+use super::{Case, Effect, Finding, Severity};
+use std::collections::BTreeSet;
+
+/// "2 errors, 1 warning: the array does not start with this bitmap", or that all is sound.
+pub fn conclude(case: &Case<'_>, findings: &[Finding]) -> String {
+    let counts: Vec<String> = Severity::ALL
+        .into_iter()
+        .rev()
+        .filter_map(|severity| {
+            let of = |finding: &&Finding| finding.severity == severity;
+            let count = findings.iter().filter(of).count();
+            (count > 0).then(|| severity.counted(count))
+        })
+        .collect();
+    let worst = findings.iter().map(|finding| finding.severity).max();
+    match worst {
+        None => "sound: nothing wrong was found".to_owned(),
+        Some(Severity::Note) => format!("sound: nothing wrong was found ({})", counts.join(", ")),
+        Some(_) => format!("{}: {}", counts.join(", "), outcome(case, findings)),
+    }
+}
+
+/// What the gravest effect means for the array.
+fn outcome(case: &Case<'_>, findings: &[Finding]) -> &'static str {
+    let effect = findings.iter().map(|finding| finding.effect).max();
+    let bitmap_alone = case.membership.is_none();
+    match effect.unwrap_or(Effect::None) {
+        Effect::Loss => {
+            "data is in danger; do not start or change the array before this is understood"
+        }
+        Effect::NoStart if bitmap_alone => "no array starts with this bitmap",
+        Effect::NoStart if touches_all(case, findings, Effect::NoStart) => {
+            "the array does not start with this bitmap"
+        }
+        Effect::NoStart => {
+            "whether the array starts depends on which member's bitmap the kernel reads"
+        }
+        Effect::Unused => "the array starts, and its bitmap protects nothing",
+        Effect::AllDirty => "the array starts, and the kernel does not believe the bits",
+        Effect::None => "the array starts with this bitmap",
+    }
+}
+
+/// True when every member in sync has a finding of this effect, or the array itself has.
+fn touches_all(case: &Case<'_>, findings: &[Finding], effect: Effect) -> bool {
+    let hit: BTreeSet<&str> = findings
+        .iter()
+        .filter(|finding| finding.effect == effect)
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    let of_input = |name: &str| case.inputs().any(|input| input.name == name);
+    hit.iter().any(|name| !of_input(name))
+        || case
+            .current()
+            .all(|(_, input)| hit.contains(input.name.as_str()))
+}
+
+/// What these inputs cannot tell, a sentence each.
+pub fn unchecked(case: &Case<'_>) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let Some(membership) = &case.membership else {
+        sentences.push(
+            "the array: no member of it was given, so events, UUID and size were not compared"
+                .to_owned(),
+        );
+        return sentences;
+    };
+    if !membership.missing.is_empty() {
+        let slots: Vec<String> = membership
+            .missing
+            .iter()
+            .take(16)
+            .map(u32::to_string)
+            .collect();
+        let more = membership.missing.len().saturating_sub(16);
+        let more = match more {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        sentences.push(format!(
+            "the members in slot {}{more}: they were not given; their superblocks may be fresher, and their bitmaps may differ",
+            slots.join(", ")
+        ));
+    }
+    for (index, input) in case.members.iter().enumerate() {
+        if !case.is_current(index) && input.bitmap().is_some() {
+            sentences.push(format!(
+                "the bitmap of {}: the kernel does not read that of a member that is not in sync",
+                input.name
+            ));
+        }
+    }
+    sentences
+}

@@ -1,0 +1,9 @@
+//! Findings about one member, one bitmap, one bitmap file.
+
+mod kernel_rules;
+mod repair;
+
+use super::Rule;
+
+/// The rules of this folder.
+pub const RULES: &[Rule] = &[kernel_rules::RULE];
