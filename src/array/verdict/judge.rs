@@ -48,6 +48,41 @@ impl Assessment {
     }
 }
 
+/// Why the array of `assembly` does not start, whatever its bitmap: its members, its shape.
+pub fn obstacles(assembly: &Assembly<'_>) -> Vec<Reason> {
+    let size = sync_size::expected(&assembly.freshest().member);
+    let refusal = size.err().filter(SizeError::kernel_refuses);
+    let mut reasons = Vec::new();
+    if let Some(error) = refusal {
+        reasons.push(Reason::new(
+            "geometry",
+            format!("{error}: the kernel refuses to start the array"),
+        ));
+    }
+    reasons.extend(too_few(assembly));
+    reasons
+}
+
+/// Why the members in sync do not suffice.
+fn too_few(assembly: &Assembly<'_>) -> Option<Reason> {
+    let array = &assembly.freshest().member;
+    let degraded = assembly.degraded();
+    let (level, raid_disks) = (array.level, array.raid_disks);
+    if !assembly.has_enough() {
+        return Some(Reason::new(
+            "not-enough-members",
+            format!(
+                "{degraded} of {raid_disks} slots of this {level} have no member in sync: the kernel refuses to start the array"
+            ),
+        ));
+    }
+    let dirty = level.has_parity() && assembly.degraded_data() > 0 && !array.is_clean();
+    dirty.then(|| Reason::new(
+        "dirty-degraded",
+        format!("{degraded} of {raid_disks} members of this {level} are missing or not in sync, and it was not stopped cleanly: the kernel refuses to start it, since a lost block may be wrong (unless md_mod.start_dirty_degraded=1)"),
+    ))
+}
+
 /// Judges a bitmap superblock found on the member of `assembly`; `available` bytes lie between
 /// its start and the end of the device.
 pub fn assess(
@@ -165,8 +200,9 @@ impl Case<'_> {
 
     /// Whether the array starts at all; every reason against it is noted.
     fn array_starts(&mut self) -> bool {
-        self.check_geometry();
-        self.check_members();
+        self.reasons = obstacles(self.assembly);
+        self.check_journal();
+        self.check_refusals();
         let refused = self
             .violations
             .iter()
@@ -174,19 +210,7 @@ impl Case<'_> {
         self.reasons.is_empty() && !refused
     }
 
-    fn check_geometry(&mut self) {
-        let refusal = self
-            .size
-            .as_ref()
-            .err()
-            .filter(|error| error.kernel_refuses())
-            .map(ToString::to_string);
-        if let Some(error) = refusal {
-            self.object(
-                "geometry",
-                format!("{error}: the kernel refuses to start the array"),
-            );
-        }
+    fn check_journal(&mut self) {
         // Version 6 has a rule of its own.
         if self.array().features & feature::JOURNAL != 0 && !self.raw.is_lockless() {
             self.object(
@@ -196,23 +220,7 @@ impl Case<'_> {
         }
     }
 
-    fn check_members(&mut self) {
-        let degraded = self.assembly.degraded();
-        let (level, raid_disks) = (self.array().level, self.array().raid_disks);
-        if !self.assembly.has_enough() {
-            self.object(
-                "not-enough-members",
-                format!("{degraded} of {raid_disks} slots of this {level} have no member in sync: the kernel refuses to start the array"),
-            );
-        } else if level.has_parity()
-            && self.assembly.degraded_data() > 0
-            && !self.array().is_clean()
-        {
-            self.object(
-                "dirty-degraded",
-                format!("{degraded} of {raid_disks} members of this {level} are missing or not in sync, and it was not stopped cleanly: the kernel refuses to start it, since a lost block may be wrong (unless md_mod.start_dirty_degraded=1)"),
-            );
-        }
+    fn check_refusals(&mut self) {
         let refusals = self
             .assembly
             .own()

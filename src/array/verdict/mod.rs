@@ -16,7 +16,7 @@ mod state_runs;
 mod tests;
 
 pub use assembly::Assembly;
-pub use judge::{Assessment, assess, context};
+pub use judge::{Assessment, assess, context, obstacles};
 pub use outcome::{BitLoad, ChunkFate, Load, Outcome, Outcomes, StateLoad};
 pub use reload::{LoadAction, LoadModel};
 pub use scope::{Scope, ScopeRuns, States};
@@ -80,7 +80,22 @@ pub fn verdict(
         .len()
         .checked_sub(bitmap.start())
         .unwrap_or(Bytes(0));
-    let assessment = assess(assembly, bitmap.raw(), Some(available));
+    measure(
+        assess(assembly, bitmap.raw(), Some(available)),
+        bitmap,
+        counts,
+    )
+}
+
+/// The verdict of an assessment of `bitmap`, once its chunks are counted.
+///
+/// # Errors
+/// As [`verdict`].
+pub fn measure(
+    assessment: Assessment,
+    bitmap: &Bitmap<'_>,
+    counts: Option<&Counts>,
+) -> Result<Verdict, BitmapError> {
     let outcomes = match &assessment.load {
         Some(load) => Some(load.tally(bitmap, counts)?),
         None => None,
