@@ -8,6 +8,7 @@ pub mod membership;
 mod normalise;
 pub mod overlap;
 pub mod probe;
+pub mod readd;
 pub mod sync_size;
 pub mod verdict;
 
