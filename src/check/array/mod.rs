@@ -1,6 +1,23 @@
-//! Findings that need the array as a whole: several members, its geometry, kernels.
+//! Findings that need several members, or the array as a whole.
+
+mod copies;
+mod dm_raid;
+mod geometry;
+mod kernels;
+mod members;
+mod recovery;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use super::Rule;
 
 /// The rules of this folder.
-pub const RULES: &[Rule] = &[];
+pub const RULES: &[Rule] = &[
+    members::RULE,
+    geometry::RULE,
+    recovery::RULE,
+    copies::RULE,
+    dm_raid::RULE,
+    kernels::RULE,
+];
