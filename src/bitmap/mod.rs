@@ -4,6 +4,7 @@
 //! Chunks whose bits lie past the end of the store are dirty and are reported as missing; a read
 //! error is an error that names the bytes, never a count.
 
+mod cells;
 mod compare;
 mod edit;
 mod encoding;
@@ -15,6 +16,7 @@ mod tests;
 mod view;
 mod window;
 
+pub use cells::{Cell, CellCounts};
 pub use compare::{Difference, Differences, Side, StateDifferences};
 pub use edit::{Edited, Mark};
 pub use encoding::Encoding;

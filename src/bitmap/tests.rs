@@ -4,6 +4,7 @@ use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper, state};
 use crate::units::{Bytes, ChunkIndex, Sectors};
 use proptest::prelude::*;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -148,6 +149,30 @@ proptest! {
     }
 
     #[test]
+    fn cells_equal_the_naive_model(case in cases(), most in prop_oneof![1usize..9, 1usize..10_000]) {
+        let store = case.store();
+        let bitmap = case.open(&store);
+        let counted = bitmap.count_cells(NonZeroUsize::new(most).unwrap()).unwrap();
+        prop_assert_eq!(counted.total, bitmap.count().unwrap());
+        prop_assert!(counted.cells.len() <= most);
+        let mut chunk = 0;
+        for (number, cell) in counted.cells.iter().enumerate() {
+            let range = chunk..chunk + cell.chunks;
+            let last = number + 1 == counted.cells.len();
+            prop_assert!(cell.chunks == counted.chunks_per_cell.get() || last && cell.chunks > 0);
+            let dirty = range.clone().filter(|&c| case.dirty(c)).count();
+            let missing = range.clone().filter(|&c| case.naive(&case.cells, c).is_none()).count();
+            prop_assert_eq!((cell.dirty, cell.missing), (dirty as u64, missing as u64), "cell {}", number);
+            let by_state = if case.version == 6 { cell.chunks } else { 0 };
+            prop_assert_eq!(cell.states.total(), by_state);
+            let end = if last { case.chunks * 4096 - 3 * 512 } else { range.end * 4096 };
+            prop_assert_eq!(counted.bytes_of(number), u128::from(range.start * 4096)..u128::from(end));
+            chunk = range.end;
+        }
+        prop_assert_eq!(chunk, case.chunks);
+    }
+
+    #[test]
     fn marking_changes_the_range_and_nothing_else(case in cases(), a in 0u64..9000, b in 0u64..9000, dirty: bool) {
         let store = case.store();
         let bitmap = case.open(&store);
@@ -195,6 +220,12 @@ fn hostile_geometry_is_answered_at_once() {
                 assert!(counts.missing_chunks <= counts.dirty && counts.dirty <= counts.chunks);
                 assert!(counts.dirty_bytes() <= u128::from(sync_size) * 512);
                 assert!(bitmap.runs().unwrap().count() <= 1);
+                let cells = bitmap.count_cells(NonZeroUsize::new(7).unwrap()).unwrap();
+                assert_eq!(cells.total, counts);
+                let sum: u128 = cells.cells.iter().map(|cell| u128::from(cell.chunks)).sum();
+                assert_eq!(sum, u128::from(counts.chunks));
+                let last = cells.cells.len().saturating_sub(1);
+                assert!(cells.bytes_of(last).end <= u128::from(sync_size) * 512);
             }
         }
         let mut bytes = raw(version, 100, 0).to_bytes().to_vec();

@@ -3,13 +3,14 @@
 use super::encoding::Encoding;
 use super::error::BitmapError;
 use super::runs::Runs;
-use super::window::{Area, Reader, SMALLEST_WINDOW, WINDOW, fold_windows};
+use super::window::{Area, Reader, SMALLEST_WINDOW, WINDOW};
 use crate::device::{Store, StoreError};
 use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
 use crate::format::coverage::Coverage;
 use crate::format::lockless::StateCounts;
 use crate::units::{Bytes, ChunkIndex, Sectors};
+use std::num::NonZeroUsize;
 
 /// A bitmap at a place of a store.
 ///
@@ -118,21 +119,7 @@ impl<'a> Bitmap<'a> {
     /// [`BitmapError::Store`] when a part cannot be read; [`BitmapError::UnknownVersion`],
     /// [`BitmapError::ZeroChunk`] and [`BitmapError::FirstUse`] when there is nothing to count.
     pub fn count(&self) -> Result<Counts, BitmapError> {
-        let area = self.area()?;
-        let last = area.chunks.saturating_sub(1);
-        let tallies = fold_windows(self.store, &area, |tally: &mut Tally, window| {
-            let base = window.chunks.start;
-            let local = 0..window.chunks.end - base;
-            let (dirty, states) = area.encoding.count(window.cells, local);
-            tally.dirty += dirty;
-            tally.states.add(&states.unwrap_or_default());
-            tally.last_dirty |= window.chunks.contains(&last) && {
-                let last = last - base;
-                let found = area.encoding.find(window.cells, last..last + 1, true);
-                found.is_some()
-            };
-        })?;
-        Ok(total(&area, &tallies))
+        Ok(self.count_cells(NonZeroUsize::MIN)?.total)
     }
 
     /// The maximal runs of dirty chunks, in order, read as they are asked for.
@@ -193,35 +180,6 @@ impl std::fmt::Debug for Bitmap<'_> {
             .field("order", &self.order)
             .field("sync_size", &self.sync_size)
             .finish()
-    }
-}
-
-/// What one reader counted.
-#[derive(Default)]
-struct Tally {
-    dirty: u64,
-    states: StateCounts,
-    last_dirty: bool,
-}
-
-/// The sum of all readers, and the chunks that are missing.
-fn total(area: &Area, tallies: &[Tally]) -> Counts {
-    let missing = area.chunks - area.present;
-    let mut states = StateCounts {
-        unknown: missing,
-        ..StateCounts::default()
-    };
-    for tally in tallies {
-        states.add(&tally.states);
-    }
-    let present_dirty: u64 = tallies.iter().map(|tally| tally.dirty).sum();
-    Counts {
-        chunks: area.chunks,
-        dirty: missing + present_dirty,
-        missing_chunks: missing,
-        last_dirty: missing > 0 || tallies.iter().any(|tally| tally.last_dirty),
-        states: (area.encoding == Encoding::States).then_some(states),
-        coverage: area.coverage,
     }
 }
 
