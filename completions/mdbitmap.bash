@@ -97,12 +97,16 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__examine)
-            opts="-b -e -h --brief --json --explain --metadata --offset --slot --host-endian --help"
+            opts="-b -e -h --brief --json --explain --layout --map --width --ascii --metadata --offset --slot --host-endian --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --width)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --metadata)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -15,7 +15,8 @@ use mdbitmap::commands::examine::result::Device;
 use mdbitmap::commands::examine::{ExamineOptions, Examined, examine_store};
 use mdbitmap::device::MemoryStore;
 use mdbitmap::format::bit_array::BitOrder;
-use mdbitmap::report::{examine_explain, examine_json, examine_text};
+use mdbitmap::report::heat_map::{self, Charset};
+use mdbitmap::report::{examine_explain, examine_json, examine_text, layout};
 use mdbitmap::units::Bytes;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -250,7 +251,8 @@ fn worker(
     tally
 }
 
-/// What `mdbitmap examine` does with a device, text, explanation and JSON; and the list of dirty runs.
+/// What `mdbitmap examine` does with a device: text, explanation, pictures and JSON; and the list of
+/// dirty runs.
 fn one_case(image: Vec<u8>, options: &ExamineOptions) -> Device {
     let longest = image.len() as u64 * 8 + 2;
     let store = MemoryStore::new("image", image);
@@ -258,6 +260,8 @@ fn one_case(image: Vec<u8>, options: &ExamineOptions) -> Device {
     let mut sink = std::io::sink();
     examine_text::write_device(&mut sink, &device, options.brief).unwrap();
     examine_explain::write_device(&mut sink, &device).unwrap();
+    layout::write_device(&mut sink, &device, 80).unwrap();
+    heat_map::write_device(&mut sink, &device, 80, Charset::Ascii).unwrap();
     if let Some(found) = &device.found
         && let Ok(bitmap) = Bitmap::open(&store, found.start, options.order)
         && let Ok(runs) = bitmap.runs()
@@ -300,6 +304,8 @@ fn options(random: &mut Random, length: u64) -> ExamineOptions {
         ]),
         brief: random.one_in(8),
         judge: random.one_in(2),
+        layout: random.one_in(2),
+        map_cells: random.one_in(2).then(|| heat_map::most_cells(80)),
         ..ExamineOptions::default()
     }
 }

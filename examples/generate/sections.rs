@@ -133,6 +133,21 @@ holds objects with
 .B sentence
 (for people).
 Bytes of a path that are not UTF-8 are replaced in JSON; the text has them as they are.
+.PP
+With
+.BR \-\-layout ,
+the first entry of each device has the key
+.BR layout :
+the areas in order, gaps included, each with
+.BR name ,
+.BR slot ,
+.BR start_bytes ,
+.BR length_bytes ,
+.B detail
+(for people) and
+.BR overlaps :
+what it shares bytes with, and which. Names are: md_superblock, bitmap, bitmap_superblock, bits, states, bad_block_log,
+ppl, data, hole, unfit (stored where md cannot write in place), gap, end.
 "#;
 
 const TRUST: &str = r#".SH "WHAT THE KERNEL WOULD DO"
@@ -187,6 +202,12 @@ How many bytes are marked dirty.
 .TP
 .B mdbitmap examine \-\-explain disk.img
 Whether the kernel would trust the bitmap in the image of a member.
+.TP
+.B mdbitmap examine \-\-map /dev/sda1
+Where the dirt is: one burst, scattered, or everywhere.
+.TP
+.B mdbitmap examine \-\-layout \-\-brief /dev/sd[ab]1
+What lies where on two members, and whether anything lies on anything else.
 .TP
 .B mdbitmap examine \-\-host\-endian=be64 old.bitmap
 A version 3 bitmap file of a big-endian host.

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod geometry;
+pub mod layout;
 pub mod load;
 pub mod member;
 pub mod membership;

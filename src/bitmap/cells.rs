@@ -45,13 +45,15 @@ impl CellCounts {
 }
 
 impl Bitmap<'_> {
-    /// Counts the chunks in at most `most` cells of equal length. Each bit is read once.
+    /// Counts the chunks in at most `most` cells of equal length, which is a power of two chunks:
+    /// positions are then as round as chunk sizes. Each bit is read once.
     ///
     /// # Errors
     /// As [`Bitmap::count`].
     pub fn count_cells(&self, most: NonZeroUsize) -> Result<CellCounts, BitmapError> {
         let area = self.area()?;
-        let per_cell = area.chunks.div_ceil(most.get() as u64).max(1);
+        let fewest = area.chunks.div_ceil(most.get() as u64).max(1);
+        let per_cell = fewest.checked_next_power_of_two().unwrap_or(fewest);
         let cells = usize::try_from(area.chunks.div_ceil(per_cell)).unwrap_or(most.get());
         let tallies = fold_windows(self.store(), &area, |tally: &mut Tally, window| {
             tally.add(&area, window, per_cell, cells);

@@ -155,6 +155,10 @@ proptest! {
         let counted = bitmap.count_cells(NonZeroUsize::new(most).unwrap()).unwrap();
         prop_assert_eq!(counted.total, bitmap.count().unwrap());
         prop_assert!(counted.cells.len() <= most);
+        prop_assert!(counted.chunks_per_cell.is_power_of_two());
+        // No coarser than it has to be.
+        let finer = counted.chunks_per_cell.get() / 2;
+        prop_assert!(finer == 0 || case.chunks.div_ceil(finer) > most as u64);
         let mut chunk = 0;
         for (number, cell) in counted.cells.iter().enumerate() {
             let range = chunk..chunk + cell.chunks;

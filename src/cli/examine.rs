@@ -1,13 +1,16 @@
 //! `mdbitmap examine`: arguments in, options struct out, results to the reports.
 
+use super::terminal::{self, WIDTHS};
 use super::{Streams, UsageError};
 use crate::array::MetadataFilter;
 use crate::commands::Status;
 use crate::commands::examine::{self, ExamineOptions, Examined, result::Device};
 use crate::format::bit_array::BitOrder;
-use crate::report::{examine_explain, examine_json, examine_text};
+use crate::report::heat_map::{self, Charset};
+use crate::report::{examine_explain, examine_json, examine_text, layout};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
+use std::io::{self, Write};
 
 /// The definition of its arguments.
 pub fn command() -> Command {
@@ -58,6 +61,47 @@ pub fn command() -> Command {
                 )
                 .action(ArgAction::SetTrue)
                 .conflicts_with_all(["json", "brief"]),
+        )
+        .arg(
+            Arg::new("layout")
+                .long("layout")
+                .help("Also draws what lies where on the device")
+                .long_help(
+                    "Also draws what lies where on the device: md superblock (S), bitmap (B; the slots of a clustered one \
+                     0 to 9), bad-block log (L), partial parity log (P), data (D), bytes that md does not use (.), holes in \
+                     a bitmap file (o). A column of the picture stands for as many bytes as the line above it says, \
+                     the fewest with which it fits; what is shorter takes one column. Long stretches of data and of nothing \
+                     are cut short (//). Areas that share bytes are drawn below one another and marked ^. The table \
+                     below has the exact bytes. With --json: the array layout. Needs no bitmap.",
+                )
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("map")
+                .long("map")
+                .help("Also draws where the dirt is")
+                .long_help(
+                    "Also draws where the dirt is: at most 8 rows of cells, as wide as the terminal, each for the same number \
+                     of chunks. A cell with a single dirty chunk does not look clean, and only one with nothing but dirty \
+                     chunks looks full. Version 6: what was never written is blank. Positions are those of the \
+                     bitmap: bytes of each member's data, for raid10 bytes of the array. For exact places and for \
+                     programs: mdbitmap extents.",
+                )
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["json", "brief"]),
+        )
+        .arg(
+            Arg::new("width")
+                .long("width")
+                .value_name("N")
+                .help("Columns of --layout and --map; otherwise those of the terminal, or 80")
+                .value_parser(value_parser!(u16).range(i64::from(*WIDTHS.start())..=i64::from(*WIDTHS.end()))),
+        )
+        .arg(
+            Arg::new("ascii")
+                .long("ascii")
+                .help("Draws --map in plain ASCII, as is done anyway when the locale is not UTF-8")
+                .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new("metadata")
@@ -119,9 +163,19 @@ pub fn options(matches: &ArgMatches) -> ExamineOptions {
             _ => BitOrder::Little,
         },
         brief: matches.get_flag("brief"),
-        judge: matches.get_flag("json") || matches.get_flag("explain"),
+        judge: ["json", "explain", "map"]
+            .iter()
+            .any(|flag| matches.get_flag(flag)),
         users: matches.get_flag("explain"),
+        layout: matches.get_flag("layout"),
+        map_cells: (matches.get_flag("map")).then(|| heat_map::most_cells(width(matches))),
     }
+}
+
+/// Columns that pictures may take.
+fn width(matches: &ArgMatches) -> usize {
+    let given = matches.get_one::<u16>("width");
+    given.map_or_else(terminal::width, |width| usize::from(*width))
 }
 
 /// Examines and reports.
@@ -138,24 +192,36 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
             .iter()
             .for_each(|device| complain_of(device, streams));
     } else {
-        show(&examined, matches.get_flag("explain"), streams);
+        show(&examined, matches, streams);
     }
     Ok(examined.status())
 }
 
 /// Text of each device, followed by what was wrong with it.
-fn show(examined: &Examined, explain: bool, streams: &mut Streams<'_>) {
+fn show(examined: &Examined, matches: &ArgMatches, streams: &mut Streams<'_>) {
     for device in &examined.devices {
-        let mut written = examine_text::write_device(streams.out(), device, examined.brief);
-        if explain && written.is_ok() {
-            written = examine_explain::write_device(streams.out(), device);
-        }
+        let written = write_device(streams.out(), device, matches);
         streams.note_write(written);
         if streams.is_closed() {
             return;
         }
         complain_of(device, streams);
     }
+}
+
+/// mdadm's text, then whatever else was asked for.
+fn write_device(out: &mut dyn Write, device: &Device, matches: &ArgMatches) -> io::Result<()> {
+    examine_text::write_device(out, device, matches.get_flag("brief"))?;
+    if matches.get_flag("explain") {
+        examine_explain::write_device(out, device)?;
+    }
+    // Nothing was drawn unless it was asked for.
+    layout::write_device(out, device, width(matches))?;
+    let charset = match matches.get_flag("ascii") {
+        true => Charset::Ascii,
+        false => terminal::charset(),
+    };
+    heat_map::write_device(out, device, width(matches), charset)
 }
 
 /// Problems of one device that are told one by one: a damaged bitmap may have a thousand bad slots.

@@ -5,6 +5,7 @@ pub mod examine;
 pub mod size;
 pub mod spelling;
 pub mod streams;
+pub mod terminal;
 pub mod uuid;
 
 use crate::commands::Status;

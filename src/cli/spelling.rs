@@ -73,6 +73,11 @@ pub fn translate(args: Vec<OsString>) -> Result<Spelled, UsageError> {
     if !reader.examine {
         return Ok(Spelled { args, mdadm: false });
     }
+    if let Some(option) = reader.of_ours_alone() {
+        return Err(UsageError(format!(
+            "{option} is no option of mdadm's -X; write mdbitmap examine {option} DEVICE"
+        )));
+    }
     let program = args.first().cloned().unwrap_or_else(|| "mdbitmap".into());
     let mut ours = vec![program, "examine".into()];
     if reader.brief || (reader.scan && reader.verbose < 2) {
@@ -112,7 +117,20 @@ struct Reader {
     passed: Vec<OsString>,
 }
 
+/// What mdadm's text has no place for: standard output is to be mdadm's here.
+const OURS_ALONE: [&str; 4] = ["--layout", "--map", "--width", "--ascii"];
+
 impl Reader {
+    /// An option among those passed on that is offered in our own spelling only.
+    fn of_ours_alone(&self) -> Option<&'static str> {
+        let options = self.passed.iter().take_while(|arg| *arg != "--");
+        let mut names = options.map(|arg| arg.as_bytes().split(|byte| *byte == b'=').next());
+        names.find_map(|name| {
+            let is_it = |ours: &&&str| name == Some(ours.as_bytes());
+            OURS_ALONE.iter().find(is_it).copied()
+        })
+    }
+
     fn long<'a>(
         &mut self,
         arg: &OsStr,
@@ -278,6 +296,7 @@ mod tests {
     fn our_own_options_work_beside_them() {
         assert_eq!(ours("-X --json a"), "examine --json a");
         assert_eq!(ours("-X --slot=3 -- -X"), "examine --slot=3 -- -X");
+        assert_eq!(ours("-X -- --map"), "examine -- --map");
         assert_eq!(ours("-XZ a"), "examine -Z a");
     }
 
@@ -301,6 +320,9 @@ mod tests {
             "-X --brief=3 a",
             "--examine-bitmap=a",
             "-X -e",
+            "-X --map a",
+            "-X a --layout",
+            "-X --width=50 a",
         ] {
             assert!(
                 translate(words(&format!("mdbitmap {line}"))).is_err(),

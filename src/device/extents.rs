@@ -211,6 +211,38 @@ fn failed(file: &impl AsFd, path: &str, errno: nix::Error) -> ExtentsError {
 /// # Errors
 /// The first range that does not.
 pub fn check_written(extents: &[Extent], len: Bytes) -> Result<(), Unfit> {
+    unfit(extents, len).next().map_or(Ok(()), Err)
+}
+
+/// The parts of the first `len` bytes of a file that do not lie in plain, written blocks of its own,
+/// in order.
+pub fn unfit(extents: &[Extent], len: Bytes) -> impl Iterator<Item = Unfit> {
+    let mut covered = 0_u64;
+    // What is behind the last extent is a hole as well: an empty extent at the end finds it.
+    let end = Extent {
+        logical: len,
+        physical: Bytes(0),
+        len: Bytes(0),
+        flags: 0,
+    };
+    let all = extents.iter().copied().chain([end]);
+    all.flat_map(move |extent| {
+        let start = extent.logical.0.min(len.0);
+        let end = extent.logical.0.saturating_add(extent.len.0).min(len.0);
+        let hole = (start > covered).then_some(Unfit::Hole {
+            start: covered,
+            end: start,
+        });
+        let state = state_of(extent.flags)
+            .filter(|_| start < end)
+            .map(|state| Unfit::State { start, end, state });
+        covered = covered.max(end);
+        hole.into_iter().chain(state)
+    })
+}
+
+/// Why md cannot write to an extent with these flags, if it cannot.
+fn state_of(flags: u32) -> Option<&'static str> {
     const STATES: [(u32, &str); 8] = [
         (DELALLOC, "not placed on the disk yet"),
         (INLINE, "stored inside metadata, not in blocks"),
@@ -221,33 +253,8 @@ pub fn check_written(extents: &[Extent], len: Bytes) -> Result<(), Unfit> {
         (SHARED, "shared with another file"),
         (UNKNOWN | NOT_ALIGNED, "at no block of the disk"),
     ];
-    let mut covered = 0_u64;
-    for extent in extents {
-        if covered >= len.0 {
-            break;
-        }
-        if extent.logical.0 > covered {
-            break;
-        }
-        let end = extent.logical.0.saturating_add(extent.len.0);
-        if let Some((_, state)) = STATES.iter().find(|(bits, _)| extent.flags & bits != 0) {
-            return Err(Unfit::State {
-                start: extent.logical.0,
-                end: end.min(len.0),
-                state,
-            });
-        }
-        covered = covered.max(end);
-    }
-    if covered >= len.0 {
-        return Ok(());
-    }
-    let next = extents.iter().map(|extent| extent.logical.0);
-    let next = next.filter(|start| *start > covered).min();
-    Err(Unfit::Hole {
-        start: covered,
-        end: next.unwrap_or(len.0).min(len.0),
-    })
+    let found = STATES.iter().find(|(bits, _)| flags & bits != 0);
+    found.map(|(_, state)| *state)
 }
 
 #[cfg(test)]

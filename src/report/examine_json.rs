@@ -1,5 +1,6 @@
 //! The JSON of `examine`: one object, one entry for each (path, slot). Interface: schema 1.
 
+use crate::array::layout::{Content, Layout};
 use crate::array::verdict::{Reason, Verdict};
 use crate::commands::examine::result::{
     ArrayFacts, Contents, Device, Examined, Kind, Problem, Slot,
@@ -9,6 +10,7 @@ use crate::format::lockless::StateCounts;
 use crate::report::superblock_json::SuperblockJson;
 use serde::Serialize;
 use std::io::{self, Write};
+use std::ops::Range;
 
 /// The number that a change of meaning of any key raises.
 const SCHEMA: u32 = 1;
@@ -27,6 +29,8 @@ struct Entry<'a> {
     bitmap: Option<BitmapJson>,
     array: Option<ArrayJson<'a>>,
     verdict: Option<VerdictJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layout: Option<Vec<AreaJson<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorJson<'a>>,
 }
@@ -62,6 +66,23 @@ struct VerdictJson<'a> {
     resync_bytes: Option<u64>,
 }
 
+/// A stretch of bytes of the device, by what it holds.
+#[derive(Serialize)]
+struct StretchJson {
+    name: &'static str,
+    slot: Option<u32>,
+    start_bytes: u64,
+    length_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct AreaJson<'a> {
+    #[serde(flatten)]
+    stretch: StretchJson,
+    detail: &'a str,
+    overlaps: Vec<StretchJson>,
+}
+
 #[derive(Serialize)]
 struct ErrorJson<'a> {
     kind: &'static str,
@@ -81,16 +102,17 @@ pub fn write_examined(out: &mut dyn Write, examined: &Examined) -> io::Result<()
     out.write_all(b"\n")
 }
 
-/// One entry a slot; one without a slot when the device itself failed.
+/// One entry a slot; one without a slot when the device itself failed. The layout is that of the
+/// whole device: the first entry has it.
 fn entries(device: &Device) -> Vec<Entry<'_>> {
-    if device.slots.is_empty() {
-        return vec![entry(device, None)];
+    let mut entries: Vec<Entry<'_>> = match device.slots.as_slice() {
+        [] => vec![entry(device, None)],
+        slots => slots.iter().map(|slot| entry(device, Some(slot))).collect(),
+    };
+    if let (Some(first), Some(layout)) = (entries.first_mut(), &device.layout) {
+        first.layout = Some(layout_json(layout));
     }
-    device
-        .slots
-        .iter()
-        .map(|slot| entry(device, Some(slot)))
-        .collect()
+    entries
 }
 
 fn entry<'a>(device: &'a Device, slot: Option<&'a Slot>) -> Entry<'a> {
@@ -116,6 +138,7 @@ fn entry<'a>(device: &'a Device, slot: Option<&'a Slot>) -> Entry<'a> {
         bitmap: contents.map(bitmap),
         array: device.array.as_ref().map(array),
         verdict: slot.and_then(|slot| slot.verdict.as_ref()).map(verdict),
+        layout: None,
         error: problem.map(error),
     }
 }
@@ -166,6 +189,28 @@ fn verdict(verdict: &Verdict) -> VerdictJson<'_> {
         trusted: verdict.trusted,
         reasons: &verdict.reasons,
         resync_bytes: verdict.resync_bytes,
+    }
+}
+
+fn layout_json(layout: &Layout) -> Vec<AreaJson<'_>> {
+    let content_of = |at: &usize| layout.areas.get(*at).map(|area| area.content);
+    let shared = |(with, range): &(usize, Range<u64>)| Some(stretch(content_of(with)?, range));
+    let areas = layout.areas.iter();
+    areas
+        .map(|area| AreaJson {
+            stretch: stretch(area.content, &area.range),
+            detail: &area.detail,
+            overlaps: area.overlaps.iter().filter_map(shared).collect(),
+        })
+        .collect()
+}
+
+fn stretch(content: Content, range: &Range<u64>) -> StretchJson {
+    StretchJson {
+        name: content.name(),
+        slot: content.slot(),
+        start_bytes: range.start,
+        length_bytes: range.end.saturating_sub(range.start),
     }
 }
 

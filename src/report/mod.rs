@@ -4,6 +4,8 @@ pub mod create;
 pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
+pub mod heat_map;
+pub mod layout;
 pub mod number;
 pub mod superblock_json;
 

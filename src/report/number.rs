@@ -68,8 +68,18 @@ pub fn percent(part: u64, total: u64) -> String {
     format!("{:.1}", 100.0 * part as f64 / total.max(1) as f64)
 }
 
-/// A length in bytes for prose: `640 KiB`, `1.5 GiB`; exact below 1 KiB.
+/// A length in bytes for prose: `640 KiB`, `1.5 GiB`; exact below 1 KiB, never more than it is.
 pub fn prose_size(bytes: u128) -> String {
+    in_tenths(bytes, |numerator, shift| numerator >> shift)
+}
+
+/// The same, never less than it is: where a stretch ends.
+pub fn prose_size_up(bytes: u128) -> String {
+    in_tenths(bytes, |numerator, shift| numerator.div_ceil(1 << shift))
+}
+
+/// `bytes` in the largest unit that it reaches, in tenths as `divided` rounds them.
+fn in_tenths(bytes: u128, divided: impl Fn(u128, u32) -> u128) -> String {
     const UNITS: [(&str, u32); 6] = [
         ("EiB", 60),
         ("PiB", 50),
@@ -86,13 +96,15 @@ pub fn prose_size(bytes: u128) -> String {
     if rest == 0 {
         return format!("{whole} {unit}");
     }
-    let tenths = (rest * 10) >> shift;
-    format!("{whole}.{tenths} {unit}")
+    match divided(rest * 10, shift) {
+        10 => format!("{} {unit}", whole + 1),
+        tenths => format!("{whole}.{tenths} {unit}"),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{chunk_size, human_size, percent, prose_size};
+    use super::{chunk_size, human_size, percent, prose_size, prose_size_up};
 
     #[test]
     fn chunk_sizes_are_truncated() {
@@ -157,5 +169,11 @@ mod tests {
         assert_eq!(prose_size(655_360), "640 KiB");
         assert_eq!(prose_size(3 << 29), "1.5 GiB");
         assert_eq!(prose_size(1 << 73), "8192 EiB");
+        assert_eq!(prose_size(1025), "1.0 KiB");
+        assert_eq!(prose_size(2047), "1.9 KiB");
+        assert_eq!(prose_size_up(1025), "1.1 KiB");
+        assert_eq!(prose_size_up(2047), "2 KiB");
+        assert_eq!(prose_size_up(2048), "2 KiB");
+        assert_eq!(prose_size_up(1023), "1023 bytes");
     }
 }

@@ -1,6 +1,8 @@
 //! `examine`: finds bitmaps, reads and counts them, and asks whether the kernel would trust them.
 
+mod heat_map;
 mod judge;
+mod layout;
 mod options;
 mod read;
 pub mod result;
@@ -45,9 +47,7 @@ pub fn examine_store(store: &dyn Store, options: &ExamineOptions) -> Device {
     let at_hand = AtHand::new(std::iter::once(&device));
     device.array = at_hand.array_of(0);
     device.judged_by = at_hand.judged_by(0);
-    if let Some(found) = device.found.clone() {
-        Reader::new(store, &found, options, &at_hand.judge(0, options)).read(&mut device);
-    }
+    read_from(store, &mut device, &at_hand.judge(0, options), options);
     device
 }
 
@@ -56,18 +56,30 @@ fn read(device: &mut Device, given: &mut Given, judge: &Judge<'_>, options: &Exa
     if given.is_usable() && options.users {
         users::note(device);
     }
-    let Some(found) = device.found.clone().filter(|_| given.is_usable()) else {
+    // A member without a bitmap has a layout all the same.
+    let wanted = device.found.is_some() || (options.layout && device.member.is_some());
+    if !wanted || !given.is_usable() {
         return;
-    };
+    }
     let known = given.problems.len();
     given.reopen();
     device
         .problems
         .extend(given.problems.iter().skip(known).cloned());
     if let Some(store) = given.store() {
-        Reader::new(store, &found, options, judge).read(device);
+        read_from(store, device, judge, options);
     }
     given.close();
+}
+
+/// Reads the bitmap that was found, and what lies around it.
+fn read_from(store: &dyn Store, device: &mut Device, judge: &Judge<'_>, options: &ExamineOptions) {
+    if let Some(found) = device.found.clone() {
+        Reader::new(store, &found, options, judge).read(device);
+    }
+    if options.layout {
+        device.layout = layout::layout(device, store);
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::commands::given::GivenOptions;
 use crate::format::bit_array::BitOrder;
 use crate::units::Bytes;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 
 /// What `examine` is asked for.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,10 @@ pub struct ExamineOptions {
     pub judge: bool,
     /// Whether a running array uses the devices is wanted as well.
     pub users: bool,
+    /// What lies where on the devices is wanted as well.
+    pub layout: bool,
+    /// A heat map of each bitmap with at most so many cells is wanted as well.
+    pub map_cells: Option<NonZeroUsize>,
 }
 
 impl ExamineOptions {

@@ -2,11 +2,12 @@
 
 use super::judge::Judge;
 use super::options::ExamineOptions;
-use super::result::{Contents, Device, Found, Kind, Problem, ProblemKind, Slot};
+use super::result::{Contents, Device, Found, HeatMap, Kind, Problem, ProblemKind, Slot};
 use crate::array::MetadataVersion;
-use crate::bitmap::{Bitmap, BitmapError, Counts, MAX_SLOTS};
+use crate::bitmap::{Bitmap, BitmapError, CellCounts, Counts, MAX_SLOTS};
 use crate::device::{Store, StoreError, signature};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
+use std::num::NonZeroUsize;
 
 /// Reads the bitmap of one device.
 pub(super) struct Reader<'a> {
@@ -145,6 +146,7 @@ impl<'a> Reader<'a> {
             start: self.found.start,
             superblock: None,
             contents: None,
+            map: None,
             verdict: None,
             broken_rules: Vec::new(),
             compared_with: None,
@@ -162,8 +164,9 @@ impl<'a> Reader<'a> {
         slot.superblock = Some(bitmap.raw().clone());
         slot.problems.extend(header_problem(bitmap, self.found));
         let countable = !self.options.brief && is_countable(bitmap.raw());
-        let counts = countable.then(|| bitmap.count());
-        let counts = counts.and_then(|counts| take_counts(slot, bitmap, counts));
+        let cells = self.options.map_cells;
+        let counts = countable.then(|| bitmap.count_cells(cells.unwrap_or(NonZeroUsize::MIN)));
+        let counts = counts.and_then(|counts| take_counts(slot, bitmap, counts, cells.is_some()));
         (slot.broken_rules, slot.compared_with) = self.judge.broken_rules(bitmap);
         // What the md superblock does not announce is no bitmap to the kernel; and nobody can tell
         // what it makes of bits that cannot be read.
@@ -195,10 +198,13 @@ fn is_countable(raw: &RawBitmapSuper) -> bool {
 fn take_counts(
     slot: &mut Slot,
     bitmap: &Bitmap<'_>,
-    counts: Result<Counts, BitmapError>,
+    counts: Result<CellCounts, BitmapError>,
+    draw: bool,
 ) -> Option<Counts> {
     match counts {
-        Ok(counts) => {
+        Ok(cells) => {
+            let counts = cells.total;
+            slot.map = draw.then(|| HeatMap::from(&cells));
             slot.problems.extend(truncation(bitmap, &counts));
             slot.contents = Some(contents(&counts));
             Some(counts)

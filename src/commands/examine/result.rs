@@ -1,6 +1,8 @@
 //! What an examination found: plain values for the reports.
 
+pub use super::heat_map::{HeatMap, Shade};
 use crate::array::FoundSuper;
+use crate::array::layout::Layout;
 use crate::array::verdict::Verdict;
 use crate::commands::Status;
 use crate::commands::given::Given;
@@ -50,6 +52,8 @@ pub struct Device {
     pub array: Option<ArrayFacts>,
     /// By which superblocks its bitmap was judged.
     pub judged_by: Option<JudgedBy>,
+    /// What lies where on it, when that was asked for and something is known.
+    pub layout: Option<Layout>,
     /// What went wrong with the device as a whole.
     pub problems: Vec<Problem>,
     /// What the reader should know, though nothing is wrong with the bitmap.
@@ -73,6 +77,7 @@ impl Device {
             member: given.member.clone(),
             array: None,
             judged_by: None,
+            layout: None,
             problems: given.problems.clone(),
             notes: given.notes.clone(),
         }
@@ -105,6 +110,8 @@ pub struct Slot {
     pub superblock: Option<RawBitmapSuper>,
     /// The count, when the bits were read.
     pub contents: Option<Contents>,
+    /// The heat map, when that was asked for and the bits were read.
+    pub map: Option<HeatMap>,
     /// Whether the kernel would trust it; `None` without an md superblock, or when not asked for.
     pub verdict: Option<Verdict>,
     /// Rules of the kernel that the superblock breaks, as far as it can be judged without one.

@@ -50,6 +50,7 @@ fn device(raw: RawBitmapSuper) -> Device {
                 dirty_bytes: 655_360,
                 ..Contents::default()
             }),
+            map: None,
             verdict: Some(Verdict {
                 trusted: true,
                 starts: true,
@@ -185,6 +186,7 @@ fn one_entry_a_slot_and_wide_numbers() {
         start: Bytes(12288),
         superblock: None,
         contents: None,
+        map: None,
         verdict: None,
         broken_rules: vec![],
         compared_with: None,

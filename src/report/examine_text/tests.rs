@@ -35,6 +35,7 @@ fn slot(number: u32, superblock: Option<RawBitmapSuper>, contents: Option<Conten
         start: Bytes(0),
         superblock,
         contents,
+        map: None,
         verdict: None,
         broken_rules: Vec::new(),
         compared_with: None,
