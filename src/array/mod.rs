@@ -10,6 +10,7 @@ mod normalise;
 pub mod overlap;
 pub mod probe;
 pub mod readd;
+pub mod spaces;
 pub mod sync_size;
 pub mod verdict;
 

@@ -79,6 +79,15 @@ impl<'a> Bitmap<'a> {
         }
     }
 
+    /// The same bitmap, read at most about `bytes` at a time by each reader: for many readers at once.
+    #[must_use]
+    pub fn with_window(self, bytes: u64) -> Self {
+        Self {
+            window: bytes.clamp(8, WINDOW) / 8 * 8,
+            ..self
+        }
+    }
+
     /// The superblock, as read.
     pub fn raw(&self) -> &RawBitmapSuper {
         &self.raw
