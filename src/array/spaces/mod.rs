@@ -27,8 +27,8 @@ use std::str::FromStr;
 pub type Pieces<'a, E = BitmapError> = Box<dyn Iterator<Item = Result<Range<Sectors>, E>> + 'a>;
 
 /// Memory in bytes for what the readers of one stream hold together, as far as it can be kept to:
-/// each needs a block at least.
-const READERS_TOGETHER: u64 = 4 << 20;
+/// each needs a block at least. Small in tests, so that they read more than once.
+const READERS_TOGETHER: u64 = if cfg!(test) { 16 << 10 } else { 4 << 20 };
 
 /// In which addresses extents are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -276,14 +276,20 @@ impl Store for Bad {
 #[test]
 fn a_read_error_ends_every_stream_and_nothing_follows() {
     // Two windows of bits; the second cannot be read.
-    let chunks = 2 * 8 * (1 << 20);
+    let chunks = 2 * 8 * (16 << 10);
     let raid10 = member(Level::Raid10, 0x201, 2, 8, chunks * 8);
     let raid5 = member(Level::Raid5, 2, 3, 64, chunks * 8);
     for member in [raid10, raid5] {
         let geometry = Geometry::of(&member).unwrap();
         let store = Bad(
-            bitmap(4, 8, geometry.sync_size().0, &[true, false], usize::MAX),
-            (1 << 20) + 5000,
+            bitmap(
+                4,
+                8,
+                geometry.sync_size().0,
+                &[true, true, false],
+                usize::MAX,
+            ),
+            (16 << 10) + 5000,
         );
         let dirt = Dirt::new(vec![Source::Marked(open(&store))], geometry.sync_size());
         let mappings = [
