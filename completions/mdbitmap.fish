@@ -27,6 +27,7 @@ end
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s V -l version -d 'Print version'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Shows bitmaps: superblock, chunks, how many of them are dirty'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds what is wrong with bitmaps and their arrays, and says what the kernel would do'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
@@ -41,6 +42,12 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l layout -d 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l map -d 'Also draws where the dirt is'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l ascii -d 'Draws --map in plain ASCII, as is done anyway when the locale is not UTF-8'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l min-severity -d 'Shows findings from this severity up: note (default), warning, error, danger' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l json -d 'One JSON object for all arrays'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s q -l quiet -d 'Prints nothing; the exit status tells'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l size -d 'Covers so much: a member of raid1/4/5/6, the array of raid10' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l like -d 'Covers the array that MEMBER (device or image) belongs to, and takes its UUID' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l array -d 'Covers the running array ARRAY (/dev/md0), and takes its UUID' -r -F

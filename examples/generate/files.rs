@@ -1,6 +1,6 @@
 //! The generated files as (path from the root of the package, content).
 
-use super::sections;
+use super::{findings, sections};
 use clap::Command;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
@@ -29,6 +29,7 @@ pub fn all() -> Vec<(String, Vec<u8>)> {
         );
         files.push((format!("completions/{name}"), content));
     }
+    files.push(("docs/findings.md".to_owned(), findings::page().into_bytes()));
     files
 }
 
@@ -92,6 +93,9 @@ fn verb_page(command: Command) -> Vec<u8> {
     page.render_synopsis_section(&mut out).unwrap();
     page.render_description_section(&mut out).unwrap();
     page.render_options_section(&mut out).unwrap();
+    if name == "check" {
+        out.extend(findings::section().into_bytes());
+    }
     for section in sections::of_verb(&name) {
         out.extend(section.as_bytes());
     }

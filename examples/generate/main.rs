@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod files;
+mod findings;
 mod sections;
 
 fn main() -> std::io::Result<()> {

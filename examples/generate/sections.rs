@@ -14,6 +14,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
             EXAMINE_EXAMPLES,
             VERB_SEE_ALSO,
         ],
+        "check" => vec![CHECK_OUTPUT, CHECK_STATUS, CHECK_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
@@ -84,6 +85,7 @@ const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
 .BR mdadm (8),
 .BR md (4),
 .BR mdbitmap-examine (8),
+.BR mdbitmap-check (8),
 .BR mdbitmap-create (8)
 "#;
 
@@ -211,6 +213,83 @@ What lies where on two members, and whether anything lies on anything else.
 .TP
 .B mdbitmap examine \-\-host\-endian=be64 old.bitmap
 A version 3 bitmap file of a big-endian host.
+"#;
+
+const CHECK_OUTPUT: &str = r#".SH OUTPUT
+For each array: its findings, the gravest first; what could not be checked; one line that says what it comes to.
+.PP
+.TP
+.B danger
+Data can be lost, or differ unnoticed.
+.TP
+.B error
+The array does not start, the bitmap is not used, or metadata is damaged.
+.TP
+.B warning
+The array works, but it costs: a full resync, speed, protection.
+.TP
+.B note
+Worth knowing; nothing has to be done.
+.PP
+What the kernel would do is said for an array that is started as it lies on the disks. It reads the bitmap of one
+member only, so a defect of one copy may or may not have an effect.
+.PP
+.B \-\-json
+prints one object with the keys
+.B schema
+(1),
+.B arrays
+and
+.B failed
+(what could not be opened). An array has
+.BR title ,
+.BR uuid ,
+.BR devices ,
+.B worst
+(the gravest severity, or null),
+.BR findings ,
+.B unchecked
+and
+.BR conclusion .
+A finding has
+.BR name ,
+.BR severity ,
+.B effect
+(none, all_dirty, unused, no_start, loss),
+.B subject
+(a device, or the array),
+.BR sentence ,
+.B kernel
+and
+.BR repair .
+Names, severities and effects stay the same; the sentences may change.
+"#;
+
+const CHECK_STATUS: &str = r#".SH "EXIT STATUS"
+.TP
+.B 0
+Nothing was found, or notes only.
+.TP
+.B 1
+There is a warning, an error or a danger; or something given could not be opened.
+.TP
+.B 2
+The command line cannot be understood; nothing was done.
+.TP
+.B 4
+Something could not be read.
+"#;
+
+const CHECK_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap check /dev/sd[ab]1
+Checks both members of a stopped mirror.
+.TP
+.B mdbitmap check \-q /dev/md0 || mail \-s 'md0: look at its bitmap' root
+For a nightly script: the exit status tells.
+.TP
+.B mdbitmap check \-\-json disk*.img | jq \-r '.arrays[].findings[] | [.severity, .name, .subject] | @tsv'
+The findings about an array, from the images of its members, as a table.
 "#;
 
 const CREATE_NOTES: &str = r#".SH NOTES

@@ -17,6 +17,7 @@ pub use conclusion::{conclude, unchecked};
 pub use file_facts::FileFacts;
 pub use finding::{Effect, Finding, FindingKind, Severity};
 pub use input::{Input, LookOptions, Place};
+pub use member::UNREADABLE;
 
 /// Some findings, and the function that makes them.
 pub struct Rule {

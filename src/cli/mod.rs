@@ -1,5 +1,6 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
+pub mod check;
 pub mod create;
 pub mod examine;
 pub mod size;
@@ -59,6 +60,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::Look,
         command: examine::command,
         run: examine::run,
+    },
+    Verb {
+        name: "check",
+        group: Group::Look,
+        command: check::command,
+        run: check::run,
     },
     Verb {
         name: "create",

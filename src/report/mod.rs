@@ -1,5 +1,7 @@
 //! How results are shown: mdadm-style text, JSON, plain explanations.
 
+pub mod check_json;
+pub mod check_text;
 pub mod create;
 pub mod examine_explain;
 pub mod examine_json;

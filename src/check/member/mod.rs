@@ -2,8 +2,11 @@
 
 mod kernel_rules;
 mod repair;
+mod unreadable;
+
+pub use unreadable::NAME as UNREADABLE;
 
 use super::Rule;
 
 /// The rules of this folder.
-pub const RULES: &[Rule] = &[kernel_rules::RULE];
+pub const RULES: &[Rule] = &[kernel_rules::RULE, unreadable::RULE];

@@ -6,12 +6,12 @@ mod layout;
 mod options;
 mod read;
 pub mod result;
-mod users;
 
 pub use options::ExamineOptions;
 pub use result::Examined;
 
 use crate::commands::given::{self, Given};
+use crate::commands::users;
 use crate::device::Store;
 use judge::{AtHand, Judge};
 use read::Reader;
@@ -54,7 +54,7 @@ pub fn examine_store(store: &dyn Store, options: &ExamineOptions) -> Device {
 /// Reads the bitmap that was found on `given`, which is closed afterwards.
 fn read(device: &mut Device, given: &mut Given, judge: &Judge<'_>, options: &ExamineOptions) {
     if given.is_usable() && options.users {
-        users::note(device);
+        device.notes.extend(users::of(&device.path));
     }
     // A member without a bitmap has a layout all the same.
     let wanted = device.found.is_some() || (options.layout && device.member.is_some());

@@ -1,17 +1,18 @@
 //! Whether a running array uses what is examined: its bitmap on disk then changes at any moment.
 
-use super::result::Device;
 use crate::kernel::holders::{Holder, Holders, holders};
+use std::ffi::OsStr;
 use std::path::Path;
 
-/// Adds to the notes which running array uses the device, or that this could not be checked.
-pub(super) fn note(device: &mut Device) {
-    let name = device.path.to_string_lossy().into_owned();
-    match holders(Path::new(&device.path)) {
-        Ok(holders) => device.notes.extend(notes(&name, &holders)),
-        Err(error) => device.notes.push(format!(
+/// Which running arrays use the device or file at `path`, a sentence each, or that this could not be
+/// checked.
+pub(super) fn of(path: &OsStr) -> Vec<String> {
+    let name = path.to_string_lossy();
+    match holders(Path::new(path)) {
+        Ok(holders) => notes(&name, &holders),
+        Err(error) => vec![format!(
             "{name}: could not check whether a running array uses it: {error}"
-        )),
+        )],
     }
 }
 
