@@ -261,6 +261,27 @@ impl Geometry {
         }
     }
 
+    /// True when kernels with the defect of tests/vm/scenarios/unmarked-rows.sh (seen on 6.12.107,
+    /// not on 6.1, 7.2 and 7.3) leave rows of this array unmarked that they write to: parity, and
+    /// a number of data members that is no power of two. What such a kernel wrote may differ
+    /// wherever its bitmap says clean.
+    pub fn rows_may_go_unmarked(&self) -> bool {
+        match &self.shape {
+            Shape::Parity(shape) => !shape.data_disks().is_power_of_two(),
+            _ => false,
+        }
+    }
+
+    /// What kernels with that defect mark before a write instead of [`Self::bitmap_of_write`]:
+    /// they round to rows by masking bits. It may leave out rows of the write, or be empty.
+    pub fn bitmap_of_masked_write(&self, array: Range<Sectors>) -> Range<Sectors> {
+        let array = clip(&array, self.array_size);
+        match &self.shape {
+            Shape::Parity(shape) if array.start < array.end => shape.bitmap_of_masked_write(array),
+            _ => array,
+        }
+    }
+
     /// The sector, as the bitmap counts, of a sector of a member; `None` where it holds nothing.
     pub fn bitmap_of_member(&self, place: Place) -> Option<Sectors> {
         match (self.held_at(place), &self.shape) {

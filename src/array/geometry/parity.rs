@@ -269,6 +269,15 @@ impl ParityShape {
         self.sector_of(first_row, 0)..self.sector_of(last_row, self.chunk)
     }
 
+    pub(super) fn bitmap_of_masked_write(&self, array: Range<Sectors>) -> Range<Sectors> {
+        let mask = self.chunk.saturating_mul(self.data) - 1;
+        let start = array.start.0 & !mask;
+        let end = (array.end.0.saturating_sub(1) | mask).saturating_add(1);
+        let (first_row, ..) = self.split(Sectors(start));
+        let (end_row, ..) = self.split(Sectors(end));
+        self.sector_of(first_row, 0)..self.sector_of(end_row, 0)
+    }
+
     pub(super) fn array_pieces(&self, members: Range<Sectors>) -> ArrayPieces {
         ArrayPieces::rows(RowPieces::new(self.chunk, self.data, members))
     }

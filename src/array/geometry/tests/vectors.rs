@@ -148,6 +148,39 @@ fn a_small_write_marks_its_row() {
 }
 
 #[test]
+fn a_kernel_that_masks_leaves_rows_unmarked() {
+    // Seen on 6.12.107: four members, RAID chunk 32 KiB, 4 KiB written to row 50 mark row 49.
+    let four = geometry(Level::Raid5, 2, 4, 64, 3600).unwrap();
+    assert!(four.rows_may_go_unmarked());
+    let write = Sectors(9672)..Sectors(9680);
+    assert_eq!(
+        four.bitmap_of_write(write.clone()),
+        Sectors(3200)..Sectors(3264)
+    );
+    assert_eq!(
+        four.bitmap_of_masked_write(write),
+        Sectors(3136)..Sectors(3200)
+    );
+    // With a power of two a mask is a division.
+    for (level, disks) in [(Level::Raid5, 3), (Level::Raid6, 6), (Level::Raid4, 5)] {
+        let even = geometry(level, 2, disks, 64, 3600).unwrap();
+        assert!(!even.rows_may_go_unmarked());
+        for start in (0..even.array_size().0 - 8).step_by(8) {
+            let write = Sectors(start)..Sectors(start + 8);
+            assert_eq!(
+                even.bitmap_of_masked_write(write.clone()),
+                even.bitmap_of_write(write)
+            );
+        }
+    }
+    assert!(
+        !geometry(Level::Raid1, 0, 3, 0, 3600)
+            .unwrap()
+            .rows_may_go_unmarked()
+    );
+}
+
+#[test]
 fn parity_covers_a_sector_of_each_data_member() {
     let geometry = geometry(Level::Raid5, 2, 4, 8, 800).unwrap();
     assert_eq!(
