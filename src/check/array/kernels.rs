@@ -132,11 +132,11 @@ fn chosen_chunks(size: Sectors, space: u64) -> Option<u64> {
     }
 }
 
-/// Trap 11.
+/// Trap 11. A member that is here and would come back has a finding of its own (`readd-unsafe`).
 fn readd(case: &Case<'_>, membership: &Membership) -> Option<Finding> {
     let behind = |standing: &Standing| matches!(standing, Standing::OutOfDate { .. });
-    let absent = !membership.vacant.is_empty() || membership.standings().iter().any(behind);
-    absent.then(|| {
+    let returning = membership.standings().iter().any(behind);
+    (!membership.vacant.is_empty() && !returning).then(|| {
         READD.found(
             case.title(),
             "a member is absent, and a version 6 bitmap does not record since when its states are complete (events_cleared is \

@@ -5,6 +5,7 @@ mod dm_raid;
 mod geometry;
 mod kernels;
 mod members;
+mod readd;
 mod recovery;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use super::Rule;
 pub const RULES: &[Rule] = &[
     members::RULE,
     geometry::RULE,
+    readd::RULE,
     recovery::RULE,
     copies::RULE,
     dm_raid::RULE,

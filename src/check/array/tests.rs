@@ -251,9 +251,28 @@ const CASES: &[(&[&str], Make)] = &[
     (&["member-forgotten"], || {
         images(mirror().into_iter().take(1).collect())
     }),
+    (
+        &["vacant-slot", "member-out-of-date", "readd-unproven"],
+        || {
+            let mut disks = mirror();
+            lose(&mut disks, 1);
+            images(disks)
+        },
+    ),
+    (
+        &["vacant-slot", "member-out-of-date", "readd-unsafe"],
+        || {
+            let mut disks = mirror();
+            lose(&mut disks, 1);
+            disks[0].bitmap.events_cleared = 0;
+            images(disks)
+        },
+    ),
+    // Its bitmap does not reach back to when the member left: all of it is copied.
     (&["vacant-slot", "member-out-of-date"], || {
         let mut disks = mirror();
         lose(&mut disks, 1);
+        disks[0].bitmap.events_cleared = 21;
         images(disks)
     }),
     (&["member-replacing"], || {
@@ -385,7 +404,6 @@ const CASES: &[(&[&str], Make)] = &[
     (
         &[
             "vacant-slot",
-            "member-out-of-date",
             "kernel-lockless",
             "kernel-lockless-discard",
             "kernel-lockless-readd",
@@ -393,6 +411,7 @@ const CASES: &[(&[&str], Make)] = &[
         || {
             let mut disks = lockless(Level::Raid1, 2);
             lose(&mut disks, 1);
+            disks.pop();
             images(disks)
         },
     ),
@@ -400,9 +419,9 @@ const CASES: &[(&[&str], Make)] = &[
         &[
             "vacant-slot",
             "member-out-of-date",
+            "readd-unsafe",
             "kernel-lockless",
             "kernel-lockless-discard",
-            "kernel-lockless-readd",
             "kernel-lockless-parity",
         ],
         || {
@@ -494,7 +513,7 @@ fn a_member_out_of_date_is_not_compared() {
     disks[0].cells[2] = 0x81;
     assert_eq!(
         names(&found(images(disks))),
-        ["vacant-slot", "member-out-of-date"]
+        ["vacant-slot", "member-out-of-date", "readd-unproven"]
     );
 }
 
