@@ -61,9 +61,21 @@ pub fn write_device(
             charset,
         };
         drawing.write(out)?;
+        writeln!(out, "  {}", space_of(device))?;
         write_distrust(out, slot)?;
     }
     Ok(())
+}
+
+/// What positions count (reference/kernel.md 9.1).
+fn space_of(device: &Device) -> &'static str {
+    match device.array.as_ref().map(|array| array.level.as_str()) {
+        Some("raid10") => "Positions are bytes of the array.",
+        Some(_) => "Positions are bytes of each member's data, from its data offset on.",
+        None => {
+            "Positions are bytes of each member's data, from its data offset on; for raid10, of the array."
+        }
+    }
 }
 
 /// What the picture does not show: that nobody should go by it.

@@ -180,7 +180,18 @@ impl Layout {
         if let Some(last) = found.last_mut().filter(|_| more > 0) {
             last.detail = format!("and {more} more behind this one");
         }
-        Layout::new(device, found)
+        let mut layout = Layout::new(device, found);
+        if start.0 > 0 {
+            // The user chose the place: what else is on the device was not asked.
+            let unknown = |area: &&mut Area| match area.content {
+                Content::Gap => area.range.start == 0,
+                content => content == Content::End,
+            };
+            for area in layout.areas.iter_mut().filter(unknown) {
+                area.detail = "not looked at".to_owned();
+            }
+        }
+        layout
     }
 
     /// Sorts the areas, fills what lies between them, and finds what lies on what.

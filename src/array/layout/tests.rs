@@ -282,6 +282,17 @@ fn a_bare_bitmap_further_in_and_one_that_is_cut_off() {
             "rest 9226..65536",
         ]
     );
+    let details: Vec<&str> = layout.areas.iter().map(|a| a.detail.as_str()).collect();
+    assert_eq!(
+        details,
+        [
+            "not looked at",
+            "version 6",
+            "",
+            "10 chunks",
+            "not looked at"
+        ]
+    );
     let layout = Layout::of_bare(Bytes(400), Bytes(0), &bitmap(4, 37888, 4096), &[]);
     assert_eq!(told(&layout), ["bitmap superblock 0..256", "bits 256..848"]);
     assert_eq!(layout.past_end(&layout.areas[1]), 448);

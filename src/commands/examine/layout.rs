@@ -21,6 +21,13 @@ pub(super) fn layout(device: &mut Device, store: &dyn Store) -> Option<Layout> {
     }
     let found = device.found.as_ref()?;
     let (kind, start) = (found.kind, found.start);
+    if kind == Kind::Internal {
+        // Beside a superblock that is damaged: what else it says is not to be believed.
+        let name = device.path.to_string_lossy();
+        let note = format!("{name}: no layout: the md superblock is damaged");
+        device.notes.push(note);
+        return None;
+    }
     let raw = superblock(store, start).filter(RawBitmapSuper::has_magic)?;
     // What md would write to lies from the start of the file on.
     let unwritable = match kind {
