@@ -263,6 +263,9 @@ fn write_table(out: &mut dyn Write, layout: &Layout) -> io::Result<()> {
         }
         match layout.past_end(area) {
             0 => writeln!(out)?,
+            _ if area.range.start >= layout.device.0 => {
+                writeln!(out, ", LIES PAST THE END of the device")?;
+            }
             past => writeln!(out, ", ENDS {past} bytes PAST THE END of the device")?,
         }
     }
@@ -344,6 +347,8 @@ mod tests {
         let table = String::from_utf8(out).unwrap();
         let told = format!("D data, ENDS {} bytes PAST THE END", u64::MAX - 1024);
         assert!(table.contains(&told), "{table}");
+        let told = "P partial parity log, LIES PAST THE END of the device";
+        assert!(table.contains(told), "{table}");
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The areas that a bitmap takes.
 
 use super::{Area, Content, area};
-use crate::array::member::{BitmapPlace, MemberSuper};
+use crate::array::member::{BitmapPlace, MemberSuper, NoBitmap};
 use crate::array::overlap;
 use crate::bitmap::{Encoding, MAX_SLOTS};
 use crate::format::bit_array::BitOrder;
@@ -33,6 +33,28 @@ pub(super) fn on_member(
         return vec![area(whole, range, contents_of(raw))];
     }
     slots(raw, range)
+}
+
+/// A bitmap that is announced outside the device; `None` when it would lie before its start, or
+/// when there is none.
+pub(super) fn outside(none: &NoBitmap) -> Option<Area> {
+    let NoBitmap::OutsideDevice {
+        super_start,
+        offset_sectors,
+        ..
+    } = none
+    else {
+        return None;
+    };
+    let distance = offset_sectors.checked_mul(SECTOR_BYTES as i64)?;
+    let start = super_start.0.checked_add_signed(distance)?;
+    let content = Content::Bitmap { slot: None };
+    let detail = "placed outside the device".to_owned();
+    Some(area(
+        content,
+        start..start.saturating_add(SECTOR_BYTES),
+        detail,
+    ))
 }
 
 /// The slots of a clustered bitmap that takes `whole`: equal parts of it.

@@ -151,8 +151,9 @@ impl Layout {
         add(Content::BadBlockLog, log, String::new());
         add(Content::Ppl, areas.ppl.as_ref(), String::new());
         add(Content::Data, areas.data.as_ref(), used_of(member));
-        if let Ok(place) = &member.bitmap {
-            found.extend(bitmap_areas::on_member(member, place, bitmap));
+        match &member.bitmap {
+            Ok(place) => found.extend(bitmap_areas::on_member(member, place, bitmap)),
+            Err(none) => found.extend(bitmap_areas::outside(none)),
         }
         let mdadm_lockless_defect = bitmap.is_some_and(|raw| is_mdadm_lockless_defect(member, raw));
         Layout {

@@ -200,6 +200,16 @@ fn no_bitmap_and_no_bitmap_superblock() {
         assert_eq!(area.range, 8192..8704);
         assert!(area.detail.starts_with("no bitmap superblock here"));
     }
+    for (offset, told) in [(50_000, Some("bitmap 25604096..25604608")), (-50_000, None)] {
+        let outside = member(&Builder {
+            bitmap_offset: Some(offset),
+            ..Builder::mirror(Minor::V2, Sectors(40000))
+        });
+        let layout = Layout::of_member(&outside, None);
+        let lines = self::told(&layout);
+        let bitmap = lines.iter().find(|line| line.starts_with("bitmap"));
+        assert_eq!(bitmap.map(String::as_str), told);
+    }
     let without = member(&Builder {
         bitmap_offset: None,
         ..builder
