@@ -149,6 +149,9 @@ fn home_of(input: &Input<'_>, cases: &[Case<'_>]) -> Option<usize> {
             .count()
     };
     let only = || {
+        if input.is_nothing() {
+            return None;
+        }
         let of_array = |case: &Case<'_>| case.membership.is_some();
         (arrays() == 1).then(|| cases.iter().position(of_array))?
     };

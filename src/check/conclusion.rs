@@ -1,6 +1,6 @@
 //! What the findings come to, in one line; and what could not be checked.
 
-use super::{Case, Effect, Finding, Severity};
+use super::{Case, Effect, Finding, Input, Severity};
 use std::collections::BTreeSet;
 
 /// "2 errors, 1 warning: the array does not start with this bitmap", or that all is sound.
@@ -25,36 +25,47 @@ pub fn conclude(case: &Case<'_>, findings: &[Finding]) -> String {
 /// What the gravest effect means for the array.
 fn outcome(case: &Case<'_>, findings: &[Finding]) -> &'static str {
     let effect = findings.iter().map(|finding| finding.effect).max();
-    let bitmap_alone = case.membership.is_none();
-    match effect.unwrap_or(Effect::None) {
+    let effect = effect.unwrap_or(Effect::None);
+    if case.membership.is_none() {
+        return match effect {
+            Effect::Loss => "data is in danger",
+            Effect::NoStart => "no array starts with this bitmap",
+            Effect::Unused => "the bitmap protects nothing",
+            Effect::AllDirty => "the kernel does not believe the bits",
+            Effect::None => {
+                "what it means for the array cannot be told without a sound member of it"
+            }
+        };
+    }
+    match effect {
         Effect::Loss => {
             "data is in danger; do not start or change the array before this is understood"
         }
-        Effect::NoStart if bitmap_alone => "no array starts with this bitmap",
-        Effect::NoStart if touches_all(case, findings, Effect::NoStart) => {
-            "the array does not start with this bitmap"
-        }
-        Effect::NoStart => {
-            "whether the array starts depends on which member's bitmap the kernel reads"
-        }
+        Effect::NoStart => no_start(case, findings),
         Effect::Unused => "the array starts, and its bitmap protects nothing",
         Effect::AllDirty => "the array starts, and the kernel does not believe the bits",
-        Effect::None => "the array starts with this bitmap",
+        Effect::None => "none of this keeps the array from starting with its bitmap",
     }
 }
 
-/// True when every member in sync has a finding of this effect, or the array itself has.
-fn touches_all(case: &Case<'_>, findings: &[Finding], effect: Effect) -> bool {
+/// The kernel reads the bitmap of one member: a defect of one copy may have no effect.
+fn no_start(case: &Case<'_>, findings: &[Finding]) -> &'static str {
     let hit: BTreeSet<&str> = findings
         .iter()
-        .filter(|finding| finding.effect == effect)
+        .filter(|finding| finding.effect == Effect::NoStart)
         .map(|finding| finding.subject.as_str())
         .collect();
-    let of_input = |name: &str| case.inputs().any(|input| input.name == name);
-    hit.iter().any(|name| !of_input(name))
-        || case
-            .current()
-            .all(|(_, input)| hit.contains(input.name.as_str()))
+    let is_hit = |input: &Input<'_>| hit.contains(input.name.as_str());
+    let of_array = hit
+        .iter()
+        .any(|name| !case.inputs().any(|input| input.name == *name));
+    if of_array || case.current().all(|(_, input)| is_hit(input)) {
+        "the array does not start like this"
+    } else if case.others.iter().any(is_hit) {
+        "the array does not start with this bitmap file"
+    } else {
+        "whether the array starts depends on which member's bitmap the kernel reads"
+    }
 }
 
 /// What these inputs cannot tell, a sentence each.

@@ -47,6 +47,8 @@ pub struct Input<'a> {
     pub rejected: Vec<RejectedSuper>,
     /// Places of superblocks that could not be read.
     pub unreadable: Vec<String>,
+    /// True where the user named the place of the bitmap.
+    pub told_place: bool,
     /// Where its bitmap is, or would be.
     pub place: Option<Place>,
     /// What the file system says of a bitmap file.
@@ -66,6 +68,7 @@ impl<'a> Input<'a> {
             other_supers: Vec::new(),
             rejected: Vec::new(),
             unreadable: Vec::new(),
+            told_place: options.offset.is_some(),
             place: None,
             file: None,
             bitmap: None,
@@ -146,6 +149,14 @@ impl<'a> Input<'a> {
     /// True for a bitmap file or a bare bitmap device.
     pub fn is_bitmap_file(&self) -> bool {
         self.member.is_none() && self.rejected.is_empty() && self.place.is_some()
+    }
+
+    /// True where there is neither an md superblock nor, at the start, the magic number of a bitmap.
+    pub fn is_nothing(&self) -> bool {
+        let bitmap = self.bitmap_super().is_some() || self.told_place;
+        let unknown = !self.unreadable.is_empty()
+            || matches!(self.bitmap_error(), Some(BitmapError::Store(_)));
+        self.is_bitmap_file() && !bitmap && !unknown
     }
 
     /// The bitmap over the sectors that the array has, which is what the kernel counts

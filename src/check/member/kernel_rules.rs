@@ -11,7 +11,6 @@ use crate::format::bitmap_super::RawBitmapSuper;
 use crate::units::Bytes;
 
 kinds! {
-    NO_LOCATION "no-location" Error Unused "the md superblock announces a bitmap and gives it no place";
     HEADER_CUT_OFF "header-cut-off" Error NoStart "the device ends before the bitmap's first block does";
     BITMAP_MISSING "bitmap-missing" Error NoStart "the md superblock announces a bitmap where there are only zeros";
     BAD_MAGIC "bad-magic" Error NoStart "what lies in the bitmap's place is not a bitmap";
@@ -61,7 +60,7 @@ fn of_member(case: &Case<'_>, index: usize, input: &Input<'_>) -> Vec<Finding> {
         return vec![finding];
     }
     let Some(bitmap) = input.bitmap() else {
-        return no_location(input).into_iter().collect();
+        return Vec::new();
     };
     let context = context_of(&assembly, available(input));
     let found = bitmap_rules::violations(bitmap.raw(), &context);
@@ -69,7 +68,7 @@ fn of_member(case: &Case<'_>, index: usize, input: &Input<'_>) -> Vec<Finding> {
 }
 
 fn of_file(case: &Case<'_>, input: &Input<'_>) -> Vec<Finding> {
-    if !input.is_bitmap_file() {
+    if !input.is_bitmap_file() || input.is_nothing() {
         return Vec::new();
     }
     if let Some(finding) = cut_off(case, input) {
@@ -116,28 +115,6 @@ fn cut_off(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
         refusal(case, input, "EIO or EINVAL"),
         "a truncated image or file: copy it again; otherwise use another member",
     ))
-}
-
-/// Feature bit 0 with an offset of 0 (reference/kernel.md 2.1, check 0).
-fn no_location(input: &Input<'_>) -> Option<Finding> {
-    use crate::format::md_v1::feature::BITMAP_OFFSET;
-    let member = input.super_of()?;
-    let announced = member.metadata.is_v1() && member.features & BITMAP_OFFSET != 0;
-    (announced
-        && matches!(
-            member.bitmap,
-            Err(crate::array::NoBitmap::NotAnnounced { .. })
-        ))
-    .then(|| nowhere(&input.name))
-}
-
-fn nowhere(name: &str) -> Finding {
-    NO_LOCATION.found(
-        name,
-        "the md superblock announces a bitmap (feature bit 1), but bitmap_offset is 0: there is no place for one",
-        "runs the array without a bitmap on disk: after a crash everything is resynchronised",
-        "add a bitmap anew once the array runs (mdadm --grow --bitmap=internal)",
-    )
 }
 
 /// Each broken rule as a finding. After a wrong magic number the other fields mean nothing.
@@ -188,7 +165,8 @@ impl Teller<'_> {
     /// Every rule has its finding: the compiler asks for it.
     fn tell(&self, violation: &Violation) -> Option<Finding> {
         Some(match violation.rule {
-            Rule::NoLocation => nowhere(&self.input.name),
+            // check/member/announcement.rs: a place of 0 is none
+            Rule::NoLocation => return None,
             Rule::HeaderCutOff => self.refused(&HEADER_CUT_OFF, violation),
             Rule::Magic => self.magic(violation),
             Rule::Version => self.refused(&BAD_VERSION, violation),
