@@ -3,6 +3,7 @@
 pub mod check;
 pub mod create;
 pub mod examine;
+pub mod extents;
 pub mod given;
 pub mod status;
 mod users;

@@ -6,6 +6,7 @@ pub mod create;
 pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
+pub mod extents;
 pub mod heat_map;
 pub mod layout;
 pub mod number;
