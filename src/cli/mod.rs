@@ -2,8 +2,8 @@
 
 pub mod check;
 pub mod create;
+pub mod dump;
 pub mod examine;
-pub mod extents;
 pub mod size;
 pub mod spelling;
 pub mod streams;
@@ -69,10 +69,10 @@ pub const VERBS: &[Verb] = &[
         run: check::run,
     },
     Verb {
-        name: "extents",
+        name: "dump",
         group: Group::Look,
-        command: extents::command,
-        run: extents::run,
+        command: dump::command,
+        run: dump::run,
     },
     Verb {
         name: "create",

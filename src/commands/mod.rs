@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod create;
+pub mod dump;
+pub mod dump_file;
 pub mod examine;
-pub mod extents;
 pub mod given;
+pub mod output;
 pub mod status;
 mod users;
 

@@ -6,6 +6,7 @@ pub mod bitmap_rules;
 pub mod bitmap_super;
 pub mod coverage;
 pub mod dm_raid;
+pub mod dump_text;
 pub mod level;
 pub mod lockless;
 pub mod md_v090;

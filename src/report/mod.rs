@@ -3,10 +3,10 @@
 pub mod check_json;
 pub mod check_text;
 pub mod create;
+pub mod dump;
 pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
-pub mod extents;
 pub mod heat_map;
 pub mod layout;
 pub mod number;

@@ -48,8 +48,6 @@ pub enum ProblemKind {
     BadGeometry,
     /// The number of slots makes no sense, or the slot asked for does not exist.
     BadSlot,
-    /// The kernel would not go by the bitmap, or it cannot be told what it would do.
-    Untrusted,
 }
 
 impl ProblemKind {
@@ -68,7 +66,6 @@ impl ProblemKind {
             ProblemKind::BadVersion => "bad_version",
             ProblemKind::BadGeometry => "bad_geometry",
             ProblemKind::BadSlot => "bad_slot",
-            ProblemKind::Untrusted => "untrusted",
         }
     }
 
