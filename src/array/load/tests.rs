@@ -216,26 +216,29 @@ fn an_interrupted_recovery_goes_on_where_it_stopped() {
 
 #[test]
 fn parity_that_is_still_being_built_is_no_lost_data() {
-    let raid4 = |number: u32| {
-        member(Level::Raid4, number, 12).with(|member| {
-            member.md.layout = 0;
-            if number == 2 {
-                member.md.features = feature::RECOVERY_OFFSET;
-            }
-        })
+    let starts = |level: Level, layout: u32, given: &[u32]| {
+        let members = given.iter().map(|number| {
+            member(level, *number, 12).with(|member| {
+                member.md.layout = layout;
+                if *number == 2 {
+                    member.md.features = feature::RECOVERY_OFFSET;
+                }
+            })
+        });
+        let result = assembled(&Vec::from_iter(members));
+        let names: Vec<&str> = result.obstacles.iter().map(|reason| reason.name).collect();
+        assert_eq!(result.starts(), names != ["dirty-degraded"], "{names:?}");
+        result.starts()
     };
-    assert!(assembled(&[raid4(0), raid4(1), raid4(2)]).starts());
-    // Without it the parity may not be there, which cannot be told from lost data.
-    assert!(!assembled(&[raid4(0), raid4(1)]).starts());
-    let raid5 = |number: u32| {
-        member(Level::Raid5, number, 12).with(|member| {
-            if number == 2 {
-                member.md.features = feature::RECOVERY_OFFSET;
-            }
-        })
-    };
-    let result = assembled(&[raid5(0), raid5(1), raid5(2)]);
-    assert_eq!(result.obstacles[0].name, "dirty-degraded");
+    // Layout 5: parity on the last member alone.
+    assert!(starts(Level::Raid5, 5, &[0, 1, 2]));
+    // Without it the parity may not be there, which the kernel does not tell from lost data.
+    assert!(!starts(Level::Raid5, 5, &[0, 1]));
+    assert!(!starts(Level::Raid5, 2, &[0, 1, 2]));
+    assert!(!starts(Level::Raid5, 4, &[0, 1, 2]));
+    // mdadm's raid4 has layout 0, by which the kernel does not know that it keeps its parity there.
+    assert!(!starts(Level::Raid4, 0, &[0, 1, 2]));
+    assert!(starts(Level::Raid4, 5, &[0, 1, 2]));
 }
 
 #[test]

@@ -167,10 +167,10 @@ impl<'a> Assembly<'a> {
         let member = &self.freshest.member;
         let parities = if member.level == Level::Raid6 { 2 } else { 1 };
         let from_end = member.raid_disks.saturating_sub(slot);
+        // raid4 too goes by the layout number, which mdadm leaves at 0 there (seen on 6.1).
         match (member.level, member.layout) {
-            (Level::Raid4, _) => from_end == 1,
-            (Level::Raid5 | Level::Raid6, 4) => slot < parities,
-            (Level::Raid5 | Level::Raid6, 5) => from_end <= parities,
+            (Level::Raid4 | Level::Raid5 | Level::Raid6, 4) => slot < parities,
+            (Level::Raid4 | Level::Raid5 | Level::Raid6, 5) => from_end <= parities,
             (Level::Raid6, 16..=19) => from_end == 1,
             (Level::Raid6, 20) => slot == 0 || from_end == 1,
             _ => false,
