@@ -41,7 +41,7 @@ pub struct Reading {
     pub recoveries: Vec<Recovery>,
 }
 
-/// The rest of a recovery that was interrupted.
+/// A recovery: the rest of one that was interrupted, or that of a spare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// The member that is being brought up to date, by its place in the list given.
@@ -168,27 +168,36 @@ fn reading_order(supers: &[&FoundSuper], membership: &Membership) -> Vec<usize> 
     order
 }
 
-/// What goes on being copied to members that were not brought up to date.
+/// What goes on being copied to members that were not brought up to date, and what is copied to spares
+/// that fill vacant slots: the lowest slot first.
 fn recoveries(
     assembly: &Assembly<'_>,
     membership: &Membership,
     load: Option<&Load>,
 ) -> Vec<Recovery> {
-    let standings = membership.standings().iter().enumerate();
-    let recovering = standings.filter_map(|(member, standing)| match *standing {
-        Standing::Recovering {
-            slot,
-            up_to,
-            by_bitmap,
-        } => Some(Recovery {
+    let mut vacant = assembly.vacant_slots();
+    let mut of = |member: usize, standing: &Standing| {
+        let (slot, from, by_bitmap) = match *standing {
+            Standing::Recovering {
+                slot,
+                up_to,
+                by_bitmap,
+            } => (slot, up_to, by_bitmap),
+            Standing::Spare => (vacant.next()?, Sectors(0), false),
+            _ => return None,
+        };
+        let scope = recovery_scope(assembly, load, from, by_bitmap);
+        Some(Recovery {
             member,
             slot,
-            from: up_to,
-            scope: recovery_scope(assembly, load, up_to, by_bitmap),
-        }),
-        _ => None,
-    });
-    recovering.collect()
+            from,
+            scope,
+        })
+    };
+    let standings = membership.standings().iter().enumerate();
+    standings
+        .filter_map(|(member, standing)| of(member, standing))
+        .collect()
 }
 
 /// The chunks that a recovery from `from` on copies: by bitmap those whose bit demands it

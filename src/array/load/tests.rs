@@ -248,3 +248,44 @@ fn a_member_that_failed_counts_for_nothing() {
     assert_eq!(order(&result), [0, 2]);
     assert_eq!(result.membership.vacant, [1]);
 }
+
+#[test]
+fn a_recovery_in_full_makes_the_resync_of_a_mirror_whole() {
+    let recovering = |features: u32| {
+        let second = mirror(1, 12).with(|member| member.md.features = features);
+        assembled(&[mirror(0, 12), second, mirror(2, 12)])
+    };
+    let by_bitmap = recovering(feature::RECOVERY_OFFSET | feature::RECOVERY_BITMAP);
+    assert_eq!(outcomes(&by_bitmap).resynced, 1);
+    let in_full = recovering(feature::RECOVERY_OFFSET);
+    assert_eq!(outcomes(&in_full).resynced, 64);
+    for result in [by_bitmap, in_full] {
+        let verdict = result.reading().unwrap().verdict.as_ref().unwrap();
+        let notes: Vec<&str> = verdict.notes.iter().map(|note| note.name).collect();
+        assert!(notes.contains(&"recovery-first"), "{notes:?}");
+    }
+}
+
+#[test]
+fn a_spare_fills_the_vacant_slot() {
+    let now = |number: u32| {
+        mirror(number, 12).with(|member| {
+            member.md.roles = vec![0, GONE, 2, 0xffff];
+            member.md.resync_offset = None;
+        })
+    };
+    let result = assembled(&[now(0), now(2), now(3)]);
+    let [recovery] = &result.reading().unwrap().recoveries[..] else {
+        panic!("{result:?}");
+    };
+    assert_eq!((recovery.member, recovery.slot), (2, 1));
+    assert!(
+        matches!(recovery.scope, Scope::AllFrom { first, .. } if first == ChunkIndex(0)),
+        "{recovery:?}"
+    );
+    // Nothing vacant: it stays a spare.
+    let full =
+        |number: u32| mirror(number, 12).with(|member| member.md.roles = vec![0, 1, 2, 0xffff]);
+    let result = assembled(&[full(0), full(1), full(2), full(3)]);
+    assert_eq!(result.reading().unwrap().recoveries, []);
+}

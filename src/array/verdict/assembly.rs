@@ -132,6 +132,24 @@ impl<'a> Assembly<'a> {
         }
     }
 
+    /// True when a member that is there has to be recovered, and the bitmap does not tell what.
+    pub fn recovers_in_full(&self) -> bool {
+        let Some((membership, _)) = self.complete else {
+            return false;
+        };
+        let in_full = |standing: &Standing| matches!(standing, Standing::Recovering { by_bitmap, .. } if !by_bitmap);
+        membership.standings().iter().any(in_full)
+    }
+
+    /// True when a member that is there has to be recovered, or is a spare for a slot that nothing fills.
+    pub fn recovers(&self) -> bool {
+        let Some((membership, _)) = self.complete else {
+            return false;
+        };
+        let spare = membership.standings().contains(&Standing::Spare);
+        membership.is_recovering() || spare && self.vacant_slots().next().is_some()
+    }
+
     /// The slots that a superblock can list; any beyond are vacant.
     fn slots(&self) -> std::ops::Range<u32> {
         let listed = u32::try_from(self.freshest.member.slots.len()).unwrap_or(u32::MAX);

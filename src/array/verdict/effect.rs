@@ -106,6 +106,7 @@ impl Case<'_> {
             first_needed,
             resyncs: offset.is_some(),
             stale: self.is_stale(),
+            all: offset.is_some() && self.assembly.recovers_in_full(),
             coverage,
         };
         let why = match offset {
@@ -206,6 +207,10 @@ fn unclean_why(load: &BitLoad, offset: Sectors) -> String {
     } else {
         String::new()
     };
+    if load.all {
+        return "the array is not marked clean and a member has to be recovered in full: every chunk"
+            .to_owned();
+    }
     match load.stale {
         true => format!(
             "the array is not marked clean and the bitmap is not to be believed: every chunk{from}"

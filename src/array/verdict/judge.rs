@@ -306,6 +306,20 @@ impl Case<'_> {
             );
             self.note("degraded", sentence);
         }
+        if self.raw.is_lockless() {
+            self.note(
+                "lockless-kernel",
+                "only kernels built with lockless bitmaps (CONFIG_MD_LLBITMAP, which Debian's are not) start this array",
+            );
+        }
+        if !self.array().is_clean() && self.assembly.recovers() {
+            self.note(
+                "recovery-first",
+                "a member is to be recovered and the array is not marked clean: kernels 6.1 and 6.12 recover it first, and in doing so \
+                 clear the bits by which the members in sync would have been resynchronised after the crash, so that these stay \
+                 different; 7.2 resynchronises first",
+            );
+        }
         if let Err(error) = &self.size {
             let sentence = error.to_string();
             if !error.kernel_refuses() {

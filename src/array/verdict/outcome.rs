@@ -77,6 +77,9 @@ pub struct BitLoad {
     pub resyncs: bool,
     /// Every bit is taken to be set.
     pub stale: bool,
+    /// The resync goes by no bits: a member has to be recovered in full, and mirrors then resynchronise
+    /// everything, from the start (seen on 7.x; raid1 and raid10 call it `fullsync`).
+    pub all: bool,
     /// What the chunks cover.
     pub coverage: Coverage,
 }
@@ -84,8 +87,8 @@ pub struct BitLoad {
 impl BitLoad {
     /// What becomes of `chunk`, whose bit is `set` or not.
     pub fn outcome(&self, chunk: ChunkIndex, set: bool) -> Outcome {
-        let needed = chunk >= self.first_needed;
-        match (set || self.stale, needed, self.resyncs) {
+        let needed = self.all || chunk >= self.first_needed;
+        match (set || self.stale || self.all, needed, self.resyncs) {
             (false, _, _) => Outcome::Clean,
             (true, true, true) => Outcome::Resynced,
             (true, true, false) => Outcome::Kept,
@@ -98,7 +101,7 @@ impl BitLoad {
         let chunks = self.coverage.chunks();
         let first = self.first_needed.0.min(chunks);
         let (before, after) = match counts {
-            _ if self.stale => (0, 0),
+            _ if self.stale || self.all => (0, 0),
             Some(counts) if counts.coverage == self.coverage && first == 0 => (0, counts.dirty),
             Some(counts) if counts.coverage == self.coverage && first == chunks => {
                 (counts.dirty, 0)
@@ -213,8 +216,13 @@ impl Load {
             Load::Bits(BitLoad { resyncs: false, .. })
             | Load::States(StateLoad { resyncs: false, .. }) => Scope::Nothing,
             Load::Bits(bits) => {
-                let (first, coverage) = (bits.first_needed, bits.coverage);
-                match bits.stale {
+                let first = if bits.all {
+                    ChunkIndex(0)
+                } else {
+                    bits.first_needed
+                };
+                let coverage = bits.coverage;
+                match bits.stale || bits.all {
                     true => Scope::AllFrom { first, coverage },
                     false => Scope::SetFrom { first, coverage },
                 }

@@ -52,6 +52,7 @@ fn every_case_of_a_bit_has_a_name() {
         first_needed: ChunkIndex(first),
         resyncs,
         stale,
+        all: false,
         coverage,
     };
     let of = |load: BitLoad| {
@@ -70,6 +71,11 @@ fn every_case_of_a_bit_has_a_name() {
     assert_eq!(of(load(0, false, false)), [Clean, Kept, Clean, Kept]);
     assert_eq!(of(load(100, false, false)), [Clean, Lapses, Clean, Lapses]);
     assert_eq!(of(load(100, false, true)), [Lapses; 4]);
+    let all = BitLoad {
+        all: true,
+        ..load(3, true, false)
+    };
+    assert_eq!(of(all), [Resynced; 4]);
 }
 
 #[test]
