@@ -28,6 +28,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s h -l help -d 'Print h
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -s V -l version -d 'Print version'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Shows bitmaps: superblock, chunks, how many of them are dirty'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds what is wrong with bitmaps and their arrays, and says what the kernel would do'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "extents" -d 'Lists the dirty extents, for people and other tools: table, CSV, JSON, ddrescue mapfile'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "dump" -d 'Writes whole bitmaps as text that can be read and edited, or as JSON'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
@@ -49,6 +50,20 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l offset -d 'T
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l json -d 'One JSON object for all arrays'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s q -l quiet -d 'Prints nothing; the exit status tells'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l format -d 'table, json, csv, or mapfile (a domain for ddrescue -m)' -r -f -a "table\t''
+json\t''
+csv\t''
+mapfile\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l space -d 'Addresses: device, member, bitmap or array [default: bitmap; of a mapfile: device]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l member -d 'Another member of the array, to judge by; not listed. May be repeated' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0; without it, all together' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l offset -d 'The bitmap of DEVICE starts this far into it; a suffix is required: 8K, 16s' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
+be64\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l json -d 'The same as --format=json'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l resync -d 'What the kernel would resynchronise when it starts the array, instead of what is marked'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s o -l output -d 'Writes to FILE, which is whole or not there at all' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l verify -d 'Compares the devices with the dump FILE: status 1 when something differs' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r

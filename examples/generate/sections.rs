@@ -15,6 +15,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
             VERB_SEE_ALSO,
         ],
         "check" => vec![CHECK_OUTPUT, CHECK_STATUS, CHECK_EXAMPLES, VERB_SEE_ALSO],
+        "extents" => vec![EXTENTS_OUTPUT, EXIT_STATUS, EXTENTS_EXAMPLES, VERB_SEE_ALSO],
         "dump" => vec![DUMP_NOTES, EXIT_STATUS, DUMP_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
@@ -214,6 +215,73 @@ What lies where on two members, and whether anything lies on anything else.
 .TP
 .B mdbitmap examine \-\-host\-endian=be64 old.bitmap
 A version 3 bitmap file of a big-endian host.
+"#;
+
+const EXTENTS_OUTPUT: &str = r#".SH OUTPUT
+Extents are sorted, lie apart from each other (what touches is one), and end where the array does. All numbers are
+bytes.
+.PP
+With
+.B \-\-space=device
+or
+.B member
+there is a list for each member, by its own copy of the bitmap (beside a bitmap file: by that file). With
+.B bitmap
+or
+.B array
+there is one list: a chunk is dirty if the copy of any current member marks it. Members that are out of date, failed
+or still being recovered do not count, unless there is no other. When the copies differ, standard error says so.
+.PP
+The slots of a clustered bitmap are united. Chunks of version 6 are listed when they are dirty, need sync, are being
+synchronised, or are in a state that nobody knows.
+.PP
+What cannot be known is dirty: chunks whose bits lie past the end of a truncated bitmap, what a bitmap does not cover
+of its array, slots that are damaged. The exit status is 1 then. A part that cannot be
+.I read
+ends the list with status 4, and no form of the output can be taken for a complete one: the table ends with
+.BR INCOMPLETE ,
+CSV with the line
+.BR incomplete,, ,
+JSON has
+.BR \(dqcomplete\(dq:false ,
+and ddrescue refuses the mapfile.
+.PP
+.B \-\-resync
+lists what the kernel would resynchronise when it starts the array as it lies on the disks: nothing of an array that
+is marked clean, everything when the bitmap is stale, otherwise what is marked from the place on where the last resync
+stopped. Of several members the copy counts that the kernel reads first.
+.PP
+The metadata devices of LVM RAID volumes (rmeta) have their data on another device (rimage):
+.B \-\-space=member
+counts from the start of that one, and
+.B device
+is refused.
+.PP
+JSON: one object with
+.BR schema ,
+.BR space ,
+.BR extents " (" member ", null for several members together; " start_bytes ", " length_bytes "),"
+.BR totals " (" extents ", " dirty_bytes "),"
+.BR trusted " (would the kernel go by the bitmap; null where no superblock says),"
+.BR complete " and " errors " (" kind ", " message ")."
+"#;
+
+const EXTENTS_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap extents /dev/sda1
+What is marked dirty.
+.TP
+.B mdbitmap extents \-\-format=csv \-\-space=array /dev/sd[abc]1
+The dirty extents of /dev/md0, by the copies of all members, to be compared or copied with other tools.
+.TP
+.B mdbitmap extents \-\-resync /dev/sd[ab]1
+What a resync would touch if the array were started now.
+.TP
+.B mdbitmap extents \-\-format=mapfile sda1.img > dirty.map && ddrescue \-m dirty.map sda1.img sdb1.img
+Copies exactly the dirty bytes from the image of one mirror member to that of another.
+.TP
+.B mdbitmap extents \-\-space=device \-\-member=/dev/sda1 md0.bitmap
+What a bitmap file marks, in addresses of a member's device.
 "#;
 
 const CHECK_OUTPUT: &str = r#".SH OUTPUT

@@ -151,8 +151,8 @@ pub fn load(members: &[Present<'_>]) -> Result<Assembled, NotOneArray> {
     })
 }
 
-/// The members in sync, the one whose copy is read first in front.
-fn reading_order(supers: &[&FoundSuper], membership: &Membership) -> Vec<usize> {
+/// The members in sync, the one whose copy of the bitmap the kernel reads first in front.
+pub fn reading_order(supers: &[&FoundSuper], membership: &Membership) -> Vec<usize> {
     let slot = |member: &usize| membership.standing(*member).slot();
     let events = |member: &usize| supers.get(*member).map(|found| found.member.events);
     let mut order: Vec<usize> = membership.current().collect();

@@ -122,6 +122,20 @@ impl<'a> Bitmap<'a> {
         Encoding::of(&self.raw, self.order)
     }
 
+    /// Chunks whose bits lie past the end of the store; nothing is read for that.
+    ///
+    /// # Errors
+    /// As [`Bitmap::count`], but for read errors.
+    pub fn missing_chunks(&self) -> Result<u64, BitmapError> {
+        let area = self.area()?;
+        Ok(area.chunks - area.present)
+    }
+
+    /// Bytes read at a time.
+    pub fn window(&self) -> u64 {
+        self.window
+    }
+
     /// Counts the dirty chunks.
     ///
     /// # Errors

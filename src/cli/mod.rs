@@ -4,6 +4,7 @@ pub mod check;
 pub mod create;
 pub mod dump;
 pub mod examine;
+pub mod extents;
 pub mod size;
 pub mod spelling;
 pub mod streams;
@@ -67,6 +68,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::Look,
         command: check::command,
         run: check::run,
+    },
+    Verb {
+        name: "extents",
+        group: Group::Look,
+        command: extents::command,
+        run: extents::run,
     },
     Verb {
         name: "dump",

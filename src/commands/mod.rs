@@ -5,6 +5,7 @@ pub mod create;
 pub mod dump;
 pub mod dump_file;
 pub mod examine;
+pub mod extents;
 pub mod given;
 pub mod output;
 pub mod status;

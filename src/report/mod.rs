@@ -7,6 +7,7 @@ pub mod dump;
 pub mod examine_explain;
 pub mod examine_json;
 pub mod examine_text;
+pub mod extents;
 pub mod heat_map;
 pub mod layout;
 pub mod number;

@@ -133,6 +133,7 @@ impl SectorsOf {
 pub struct Dirt<'a> {
     /// What marks; one bitmap, its slots, or several members' copies.
     sources: Vec<Source<'a>>,
+    /// What each of them marked, and behind that what all together did.
     tallies: Vec<Tally>,
     size: Sectors,
 }
@@ -141,7 +142,7 @@ impl<'a> Dirt<'a> {
     /// The union of `sources` below `size`.
     pub fn new(sources: Vec<Source<'a>>, size: Sectors) -> Self {
         Dirt {
-            tallies: sources.iter().map(|_| Tally::default()).collect(),
+            tallies: (0..=sources.len()).map(|_| Tally::default()).collect(),
             sources,
             size,
         }
@@ -176,15 +177,35 @@ impl<'a> Dirt<'a> {
                 })
             })
             .collect();
-        Ok(Box::new(Coalesced::new(Merged::of(streams?))))
+        let union: Pieces<'a> = Box::new(Coalesced::new(Merged::of(streams?)));
+        Ok(match self.tallies.last() {
+            Some(tally) if self.sources.len() > 1 => {
+                tally.reset();
+                tally.count(union)
+            }
+            _ => union,
+        })
     }
 
-    /// The sectors that each source marked in the stream that was opened last and read to its end;
-    /// they are equal to the union's, all of them, exactly when the sources agree. Empty for one source.
+    /// The sectors that each source marked in the stream that was opened last and read to its end,
+    /// and behind them those of the union: all are equal exactly when the sources agree. Empty for
+    /// one source.
     pub fn tallies(&self) -> Vec<u128> {
         match self.sources.len() {
             1 => Vec::new(),
             _ => self.tallies.iter().map(Tally::sectors).collect(),
         }
+    }
+
+    /// Reads everything, and says whether all sources mark the same.
+    ///
+    /// # Errors
+    /// [`BitmapError`] of any source.
+    pub fn agree(&self) -> Result<bool, BitmapError> {
+        for range in self.open(1)? {
+            range?;
+        }
+        let tallies = self.tallies();
+        Ok(tallies.iter().all(|tally| Some(tally) == tallies.last()))
     }
 }

@@ -235,7 +235,8 @@ fn slots_are_one_source_and_what_cannot_be_read_is_everything() {
     assert!(dirt.tallies().is_empty());
     let dirt = Dirt::new(vec![slots, Source::All], Sectors(80));
     assert_eq!(told(&all, &dirt), [(0, 80)]);
-    assert_eq!(dirt.tallies(), [56, 80]);
+    assert_eq!(dirt.tallies(), [56, 80, 80]);
+    assert!(!dirt.agree().unwrap());
 }
 
 /// A store of which nothing from a byte on can be read.

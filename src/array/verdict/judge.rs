@@ -91,7 +91,35 @@ pub fn assess(
     available: Option<Bytes>,
 ) -> Assessment {
     let size = sync_size::expected(&assembly.freshest().member);
-    let violations = bitmap_rules::violations(raw, &context(assembly, &size, available));
+    let context = context(assembly, &size, available);
+    assess_in(assembly, raw, size, &context)
+}
+
+/// Judges a superblock found in a bitmap file of the array of `assembly`; `available` bytes lie between
+/// its start and the end of the file.
+pub fn assess_file(
+    assembly: &Assembly<'_>,
+    raw: &RawBitmapSuper,
+    available: Option<Bytes>,
+) -> Assessment {
+    let size = sync_size::expected(&assembly.freshest().member);
+    let context = Context {
+        place: Some(Place::File),
+        space: None,
+        default_space: None,
+        offset: None,
+        ..context(assembly, &size, available)
+    };
+    assess_in(assembly, raw, size, &context)
+}
+
+fn assess_in(
+    assembly: &Assembly<'_>,
+    raw: &RawBitmapSuper,
+    size: Result<Sectors, SizeError>,
+    context: &Context,
+) -> Assessment {
+    let violations = bitmap_rules::violations(raw, context);
     let mut case = Case {
         assembly,
         raw,

@@ -16,7 +16,7 @@ mod state_runs;
 mod tests;
 
 pub use assembly::Assembly;
-pub use judge::{Assessment, assess, context, obstacles};
+pub use judge::{Assessment, assess, assess_file, context, obstacles};
 pub use outcome::{BitLoad, ChunkFate, Load, Outcome, Outcomes, StateLoad};
 pub use reload::{LoadAction, LoadModel};
 pub use scope::{Scope, ScopeRuns, States};

@@ -25,6 +25,8 @@ pub(super) struct StateWindows<'a> {
     present: u64,
     /// Bytes before this one have been loaded.
     position: u64,
+    /// Bytes to read at a time.
+    window: usize,
     buffer: Vec<u8>,
 }
 
@@ -50,6 +52,7 @@ impl<'a> StateWindows<'a> {
             end,
             present: there.min(whole.unwrap_or(u64::MAX)),
             position: 0,
+            window: window(bitmap),
             buffer: Vec::new(),
         }
     }
@@ -57,11 +60,11 @@ impl<'a> StateWindows<'a> {
     /// The next window; `None` behind the last that lies on the store.
     pub(super) fn next(&mut self) -> Result<Option<LoadedWindow<'_>>, BitmapError> {
         let position = self.position;
-        let left = usize::try_from(self.present.saturating_sub(position)).unwrap_or(WINDOW);
+        let left = usize::try_from(self.present.saturating_sub(position)).unwrap_or(self.window);
         if left == 0 {
             return Ok(None);
         }
-        let inside = self.load(position, left.min(WINDOW))?;
+        let inside = self.load(position, left.min(self.window))?;
         self.position = position.saturating_add(self.buffer.len() as u64);
         let first = position.saturating_add(inside.start as u64);
         Ok(Some(LoadedWindow {
@@ -209,6 +212,12 @@ impl Iterator for StateRuns<'_> {
         }
         result.transpose()
     }
+}
+
+/// Bytes to read at a time: no more than the bitmap is read by, in whole units.
+fn window(bitmap: &Bitmap<'_>) -> usize {
+    let wanted = usize::try_from(bitmap.window()).unwrap_or(WINDOW);
+    wanted.clamp(4096, WINDOW) / 4096 * 4096
 }
 
 fn unit_bytes(states: &States) -> usize {

@@ -8,6 +8,7 @@ mod read;
 pub mod result;
 
 pub use options::ExamineOptions;
+pub(in crate::commands) use read::{header_problem, problem_of};
 pub use result::Examined;
 
 use crate::commands::given::{self, Given};

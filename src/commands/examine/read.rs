@@ -251,7 +251,7 @@ fn nothing_of_ours(store: &dyn Store) -> String {
 }
 
 /// A wrong magic number or an unknown version.
-fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
+pub(in crate::commands) fn header_problem(bitmap: &Bitmap<'_>, found: &Found) -> Option<Problem> {
     let raw = bitmap.raw();
     let name = bitmap.store().name();
     let start = bitmap.start();
@@ -329,7 +329,8 @@ fn no_such_slot(name: &str, wanted: u32, nodes: u32) -> Problem {
     )
 }
 
-fn problem_of(error: &BitmapError) -> Problem {
+/// What a failure to read a bitmap is to the caller.
+pub(in crate::commands) fn problem_of(error: &BitmapError) -> Problem {
     let kind = match error {
         BitmapError::NoRoom { .. } => ProblemKind::ShortSuperblock,
         BitmapError::NoSlot { .. } => ProblemKind::Truncated,

@@ -48,6 +48,8 @@ pub enum ProblemKind {
     BadGeometry,
     /// The number of slots makes no sense, or the slot asked for does not exist.
     BadSlot,
+    /// The kernel would not go by the bitmap, or it cannot be told what it would do.
+    Untrusted,
 }
 
 impl ProblemKind {
@@ -66,6 +68,7 @@ impl ProblemKind {
             ProblemKind::BadVersion => "bad_version",
             ProblemKind::BadGeometry => "bad_geometry",
             ProblemKind::BadSlot => "bad_slot",
+            ProblemKind::Untrusted => "untrusted",
         }
     }
 
