@@ -39,14 +39,16 @@ fn on_clean(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
     let array = case.array().filter(|array| array.is_clean())?;
     let complete = case.membership.as_ref()?.vacant.is_empty();
     let counts = input.counts()?.as_ref().ok()?;
-    if case.is_dm_raid() || !complete || counts.dirty == 0 || raw.events < array.events.0 {
+    // Bits that are missing are a finding of their own.
+    let marked = counts.dirty.saturating_sub(counts.missing_chunks);
+    if case.is_dm_raid() || !complete || marked == 0 || raw.events < array.events.0 {
         return None;
     }
     Some(ON_CLEAN.found(
         &input.name,
         format!(
-            "{} of {} chunks are marked, and the array is clean: its members were equal when it was last written to",
-            counts.dirty, counts.chunks
+            "{marked} of {} chunks are marked, and the array is clean: its members were equal when it was last written to",
+            counts.chunks
         ),
         "clears the marks without a resync",
         "none needed if the array ran into this by itself (a crash soon after the last write, a new bitmap). If the bits \

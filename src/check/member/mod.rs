@@ -12,6 +12,8 @@ mod lockless_states;
 mod repair;
 mod state_bits;
 mod superblocks;
+#[cfg(test)]
+mod tests;
 mod unreadable;
 
 pub use unreadable::NAME as UNREADABLE;
