@@ -324,7 +324,7 @@ A finding has
 .BR name ,
 .BR severity ,
 .B effect
-(none, all_dirty, unused, no_start, loss),
+(none, all_dirty, unused, left_out, no_start, loss),
 .B subject
 (a device, or the array),
 .BR sentence ,

@@ -9,8 +9,7 @@ pub fn conclude(case: &Case<'_>, findings: &[Finding]) -> String {
         .into_iter()
         .rev()
         .filter_map(|severity| {
-            let of = |finding: &&Finding| finding.severity == severity;
-            let count = findings.iter().filter(of).count();
+            let count = different(findings, severity);
             (count > 0).then(|| severity.counted(count))
         })
         .collect();
@@ -20,6 +19,24 @@ pub fn conclude(case: &Case<'_>, findings: &[Finding]) -> String {
         Some(Severity::Note) => format!("sound: nothing wrong was found ({})", counts.join(", ")),
         Some(_) => format!("{}: {}", counts.join(", "), outcome(case, findings)),
     }
+}
+
+/// How many findings of this severity there are; what is alike of several members is one.
+fn different(findings: &[Finding], severity: Severity) -> usize {
+    let of = findings
+        .iter()
+        .filter(|finding| finding.severity == severity);
+    let told: BTreeSet<_> = of
+        .map(|finding| {
+            (
+                finding.name,
+                &finding.sentence,
+                &finding.kernel,
+                &finding.repair,
+            )
+        })
+        .collect();
+    told.len()
 }
 
 /// What the gravest effect means for the array.
@@ -32,7 +49,7 @@ fn outcome(case: &Case<'_>, findings: &[Finding]) -> &'static str {
             Effect::NoStart => "no array starts with this bitmap",
             Effect::Unused => "the bitmap protects nothing",
             Effect::AllDirty => "the kernel does not believe the bits",
-            Effect::None => {
+            Effect::None | Effect::LeftOut => {
                 "what it means for the array cannot be told without a sound member of it"
             }
         };
@@ -42,24 +59,45 @@ fn outcome(case: &Case<'_>, findings: &[Finding]) -> &'static str {
             "data is in danger; do not start or change the array before this is understood"
         }
         Effect::NoStart => no_start(case, findings),
+        Effect::LeftOut if all_hit(case, findings, Effect::LeftOut) => {
+            "the array does not start like this"
+        }
+        Effect::LeftOut => "the array starts without a member, if the others suffice",
         Effect::Unused => "the array starts, and its bitmap protects nothing",
-        Effect::AllDirty => "the array starts, and the kernel does not believe the bits",
+        Effect::AllDirty
+            if all_hit(case, findings, Effect::AllDirty)
+                || case.others.iter().any(Input::is_bitmap_file) =>
+        {
+            "the array starts, and the kernel does not believe the bits"
+        }
+        Effect::AllDirty => {
+            "the array starts; whether the kernel believes the bits depends on which member's copy it reads"
+        }
         Effect::None => "none of this keeps the array from starting with its bitmap",
     }
 }
 
+/// True when no member in sync is without a finding of this effect.
+fn all_hit(case: &Case<'_>, findings: &[Finding], effect: Effect) -> bool {
+    let hit = |name: &str| {
+        let mut all = findings.iter();
+        all.any(|finding| finding.effect == effect && finding.subject == name)
+    };
+    case.current().all(|(_, input)| hit(&input.name))
+}
+
 /// The kernel reads the bitmap of one member: a defect of one copy may have no effect.
 fn no_start(case: &Case<'_>, findings: &[Finding]) -> &'static str {
-    let hit: BTreeSet<&str> = findings
+    let refused: Vec<&str> = findings
         .iter()
         .filter(|finding| finding.effect == Effect::NoStart)
         .map(|finding| finding.subject.as_str())
         .collect();
-    let is_hit = |input: &Input<'_>| hit.contains(input.name.as_str());
-    let of_array = hit
+    let is_hit = |input: &Input<'_>| refused.contains(&input.name.as_str());
+    let of_array = refused
         .iter()
         .any(|name| !case.inputs().any(|input| input.name == *name));
-    if of_array || case.current().all(|(_, input)| is_hit(input)) {
+    if of_array || all_hit(case, findings, Effect::NoStart) {
         "the array does not start like this"
     } else if case.others.iter().any(is_hit) {
         "the array does not start with this bitmap file"

@@ -37,7 +37,7 @@ fn write_array(out: &mut dyn Write, array: &ArrayReport, least: Severity) -> io:
     for unchecked in &array.unchecked {
         writeln!(out, "  Not checked: {unchecked}.")?;
     }
-    writeln!(out, "  {}.", sentence(&array.conclusion))
+    writeln!(out, "  {}.", capital(&array.conclusion))
 }
 
 /// Findings that differ in nothing but what they are about, told once.
@@ -61,11 +61,18 @@ fn alike<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<(&'a Finding, V
     groups
 }
 
-/// With a capital letter at its start.
+/// With a capital letter at its start, unless it starts with the name of a field.
 fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    match word.chars().all(|c| c.is_alphanumeric() || c == '\'') {
+        true => capital(text),
+        false => text.to_owned(),
+    }
+}
+
+fn capital(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters
-        .next()
-        .map(|first| first.to_uppercase().to_string());
+    let first = characters.next();
+    let first = first.map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + characters.as_str()
 }

@@ -376,6 +376,7 @@ pub fn bad_block_log(entries: &[(u64, u64)]) -> Vec<u8> {
     b
 }
 
-fn put(b: &mut [u8], at: usize, piece: &[u8]) {
+/// Overwrites bytes of `b`.
+pub fn put(b: &mut [u8], at: usize, piece: &[u8]) {
     b[at..at + piece.len()].copy_from_slice(piece);
 }

@@ -9,8 +9,8 @@ use crate::format::md_v1::feature;
 use crate::format::super_check::Check;
 
 kinds! {
-    UNKNOWN_FEATURES "unknown-features" Error NoStart "a superblock has feature bits that no known kernel understands";
-    PPL_WITH_BITMAP "ppl-with-bitmap" Error NoStart "a superblock announces a partial parity log and a bitmap or journal, which exclude each other";
+    UNKNOWN_FEATURES "unknown-features" Error LeftOut "a superblock has feature bits that no known kernel understands";
+    PPL_WITH_BITMAP "ppl-with-bitmap" Error LeftOut "a superblock announces a partial parity log and a bitmap or journal, which exclude each other";
     JOURNAL "journal-with-bitmap" Error NoStart "an array with a write journal has a bitmap";
     NOT_ENOUGH "not-enough-members" Error NoStart "more slots are vacant than the level can bear";
     DIRTY_DEGRADED "dirty-degraded" Danger NoStart "a degraded parity array was not stopped cleanly (write hole)";

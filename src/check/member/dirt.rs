@@ -3,7 +3,7 @@
 use super::repair;
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
-use crate::format::bitmap_super::BITS_OFFSET;
+use crate::format::bitmap_super::{BITS_OFFSET, state};
 use crate::units::Bytes;
 
 kinds! {
@@ -37,11 +37,13 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
 fn on_clean(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
     let raw = input.bitmap_super().filter(|raw| !raw.is_lockless())?;
     let array = case.array().filter(|array| array.is_clean())?;
+    let believed =
+        raw.uuid == array.array_uuid && raw.state & (state::STALE | state::WRITE_ERROR) == 0;
     let complete = case.membership.as_ref()?.vacant.is_empty();
     let counts = input.counts()?.as_ref().ok()?;
     // Bits that are missing are a finding of their own.
     let marked = counts.dirty.saturating_sub(counts.missing_chunks);
-    if case.is_dm_raid() || !complete || marked == 0 || raw.events < array.events.0 {
+    if !believed || case.is_dm_raid() || !complete || marked == 0 || raw.events < array.events.0 {
         return None;
     }
     Some(ON_CLEAN.found(

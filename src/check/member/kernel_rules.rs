@@ -135,10 +135,13 @@ fn told(
     if let Some(magic) = wrong {
         return teller.tell(magic).into_iter().collect();
     }
-    found
+    // A chunk size of 0 breaks two rules.
+    let mut findings: Vec<Finding> = found
         .iter()
         .filter_map(|violation| teller.tell(violation))
-        .collect()
+        .collect();
+    findings.dedup_by_key(|finding| finding.name);
+    findings
 }
 
 /// What the kernel does when it refuses a bitmap: it reads the copy of one member.
@@ -174,7 +177,7 @@ impl Teller<'_> {
                 self.refused(&BAD_CHUNK_SIZE, violation)
             }
             Rule::DaemonSleep => self.poison(violation),
-            Rule::WriteBehind => self.refused(&BAD_WRITE_BEHIND, violation),
+            Rule::WriteBehind => self.write_behind(violation),
             Rule::Cluster => self.cluster(violation),
             Rule::SyncSize => self.sync_size(violation),
             Rule::Uuid => self.refused(&UUID_MISMATCH, violation),
@@ -209,6 +212,16 @@ impl Teller<'_> {
         match self.input.is_bitmap_file() {
             true => repair::new_file(),
             false => repair::replace(self.case),
+        }
+    }
+
+    fn mend(&self, what: &str) -> String {
+        match self.input.is_bitmap_file() {
+            true => format!(
+                "the bits themselves are sound, so {what} can be put right; or {}",
+                repair::new_file()
+            ),
+            false => repair::mend(self.case, what),
         }
     }
 
@@ -249,7 +262,18 @@ impl Teller<'_> {
             violation.message
         );
         let kernel = refusal(self.case, self.input, "EINVAL");
-        self.found(&ZERO_DAEMON_SLEEP, sentence, kernel, self.replace())
+        self.found(
+            &ZERO_DAEMON_SLEEP,
+            sentence,
+            kernel,
+            self.mend("the field (5 is usual)"),
+        )
+    }
+
+    fn write_behind(&self, violation: &Violation) -> Finding {
+        let kernel = refusal(self.case, self.input, "EINVAL");
+        let repair = self.mend("the field (0 is off)");
+        self.found(&BAD_WRITE_BEHIND, &violation.message, kernel, repair)
     }
 
     fn cluster(&self, violation: &Violation) -> Finding {
@@ -299,8 +323,13 @@ impl Teller<'_> {
     /// What becomes of a bitmap whose bits are not believed: on a clean array, nothing (trap 8).
     fn all_dirty(&self, kind: &FindingKind, sentence: String) -> Finding {
         let clean = self.case.array().map(|array| array.is_clean());
+        let membership = self.case.membership.as_ref();
+        let degraded = membership.is_some_and(|membership| !membership.vacant.is_empty());
         let kernel = match (self.raw.is_lockless(), clean) {
             (true, _) => "resynchronises every chunk that was ever written to",
+            (false, Some(true)) if degraded => {
+                "sets every bit: whatever fills the vacant slot is copied completely"
+            }
             (false, Some(true)) => {
                 "sets every bit, and lets them lapse without a resync, because the array is marked clean"
             }
@@ -308,6 +337,10 @@ impl Teller<'_> {
             (false, None) => {
                 "sets every bit; an array that is not clean is resynchronised completely"
             }
+        };
+        let kernel = match self.case.current().count() {
+            0 | 1 => kernel.to_owned(),
+            _ => format!("reads one member's copy of the bitmap; if it is this one, it {kernel}"),
         };
         let repair = "nothing can bring the lost marks back; let the resync finish. If the members may have been changed \
                       apart from each other, compare them (echo check > /sys/block/mdX/md/sync_action)";

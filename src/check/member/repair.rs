@@ -32,6 +32,15 @@ pub fn replace(case: &Case<'_>) -> String {
         .to_owned()
 }
 
+/// A field of the superblock is wrong, and the bits are as good as they were: they can be kept.
+pub fn mend(case: &Case<'_>, what: &str) -> String {
+    format!(
+        "the bits themselves are sound, so {what} can be put right in every copy while the array is stopped, and nothing is \
+         lost. Without a tool for that: {}",
+        replace(case).trim_start_matches("the bits are worth nothing: ")
+    )
+}
+
 /// A bitmap file whose bits are worthless.
 pub fn new_file() -> String {
     "make a new file with all chunks dirty (mdbitmap create --like=MEMBER FILE)".to_owned()

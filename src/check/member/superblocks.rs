@@ -6,11 +6,11 @@ use crate::check::{Case, Finding, Input, Rule};
 use crate::format::super_check::Check;
 
 kinds! {
-    REJECTED "superblock-damaged" Error None "the md superblock of a device cannot be believed";
+    REJECTED "superblock-damaged" Error LeftOut "the md superblock of a device cannot be believed";
     REMAINS "superblock-remains" Note None "beside the md superblock in use lie the remains of another";
     SEVERAL "several-superblocks" Warning None "a device has md superblocks of several metadata versions";
-    REFUSED "member-refused" Error None "the kernel refuses a member because of its superblock";
-    TOO_SMALL "device-too-small" Error None "a device is smaller than its superblock says";
+    REFUSED "member-refused" Error LeftOut "the kernel refuses a member because of its superblock";
+    TOO_SMALL "device-too-small" Error LeftOut "a device is smaller than its superblock says";
     NOTHING "no-metadata" Error None "neither an md superblock nor a bitmap is there";
 }
 

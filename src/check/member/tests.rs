@@ -364,7 +364,7 @@ const CASES: &[(&[&str], Make)] = &[
     (&["bad-chunk-size"], || {
         disk_with(|d| d.bitmap.chunksize = 4097)
     }),
-    (&["bad-chunk-size", "bad-chunk-size"], || {
+    (&["bad-chunk-size"], || {
         disk_with(|d| d.bitmap.chunksize = 0)
     }),
     (&["bad-chunk-size"], || {
