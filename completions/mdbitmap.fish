@@ -30,6 +30,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Show
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds what is wrong with bitmaps and their arrays, and says what the kernel would do'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "extents" -d 'Lists the dirty extents, for people and other tools: table, CSV, JSON, ddrescue mapfile'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "dump" -d 'Writes whole bitmaps as text that can be read and edited, or as JSON'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
@@ -73,6 +74,12 @@ be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s f -l force -d 'Replaces FILE if it exists'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l sector -d 'The sector at this position; a suffix is required: 123456s, 1G. May be repeated' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l range -d 'All sectors of a range, as in 8K+1M or 123456s+8s. May be repeated' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l of -d 'The positions are those of this member, from its start, not of the array' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l json -d 'One JSON object'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l size -d 'Covers so much: a member of raid1/4/5/6, the array of raid10' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l like -d 'Covers the array that MEMBER (device or image) belongs to, and takes its UUID' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l array -d 'Covers the running array ARRAY (/dev/md0), and takes its UUID' -r -F

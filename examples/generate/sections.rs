@@ -1,5 +1,8 @@
 //! The parts of the manual pages that no command definition holds, as roff.
 
+#[path = "map.rs"]
+mod map;
+
 /// Sections of mdbitmap(8) behind the options.
 pub const MAIN: &[&str] = &[BITMAP, LIMITS, EXIT_STATUS, MAIN_EXAMPLES, MAIN_SEE_ALSO];
 
@@ -17,6 +20,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         "check" => vec![CHECK_OUTPUT, CHECK_STATUS, CHECK_EXAMPLES, VERB_SEE_ALSO],
         "extents" => vec![EXTENTS_OUTPUT, EXIT_STATUS, EXTENTS_EXAMPLES, VERB_SEE_ALSO],
         "dump" => vec![DUMP_NOTES, EXIT_STATUS, DUMP_EXAMPLES, VERB_SEE_ALSO],
+        "map" => vec![map::OUTPUT, EXIT_STATUS, map::EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
@@ -88,6 +92,7 @@ const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
 .BR md (4),
 .BR mdbitmap-examine (8),
 .BR mdbitmap-check (8),
+.BR mdbitmap-map (8),
 .BR mdbitmap-create (8)
 "#;
 

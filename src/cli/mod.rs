@@ -5,6 +5,7 @@ pub mod create;
 pub mod dump;
 pub mod examine;
 pub mod extents;
+pub mod map;
 pub mod size;
 pub mod spelling;
 pub mod streams;
@@ -80,6 +81,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::Look,
         command: dump::command,
         run: dump::run,
+    },
+    Verb {
+        name: "map",
+        group: Group::Look,
+        command: map::command,
+        run: map::run,
     },
     Verb {
         name: "create",

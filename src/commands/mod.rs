@@ -7,6 +7,7 @@ pub mod dump_file;
 pub mod examine;
 pub mod extents;
 pub mod given;
+pub mod map;
 pub mod output;
 pub mod status;
 mod users;

@@ -10,6 +10,8 @@ pub mod examine_text;
 pub mod extents;
 pub mod heat_map;
 pub mod layout;
+pub mod map_json;
+pub mod map_text;
 pub mod number;
 pub mod superblock_json;
 

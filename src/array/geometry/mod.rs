@@ -155,6 +155,15 @@ impl Geometry {
         self.raid_disks
     }
 
+    /// The layout in mdadm's words; empty for levels that have but one.
+    pub fn layout_name(&self) -> String {
+        match &self.shape {
+            Shape::Mirror => String::new(),
+            Shape::Parity(shape) => shape.name().to_owned(),
+            Shape::Raid10(shape) => shape.name(),
+        }
+    }
+
     /// Sectors of a RAID chunk; whatever the superblock says (0 as a rule) for raid1, which has none.
     pub fn raid_chunk(&self) -> Sectors {
         self.raid_chunk

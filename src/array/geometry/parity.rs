@@ -86,6 +86,27 @@ impl ParityShape {
         }
     }
 
+    /// mdadm's name of the layout; empty for raid4, which has but one.
+    pub(super) fn name(&self) -> &'static str {
+        match (self.level, self.layout) {
+            (Level::Raid5 | Level::Raid6, 0) => "left-asymmetric",
+            (Level::Raid5 | Level::Raid6, 1) => "right-asymmetric",
+            (Level::Raid5 | Level::Raid6, 2) => "left-symmetric",
+            (Level::Raid5 | Level::Raid6, 3) => "right-symmetric",
+            (Level::Raid5 | Level::Raid6, 4) => "parity-first",
+            (Level::Raid5 | Level::Raid6, 5) => "parity-last",
+            (Level::Raid6, 8) => "ddf-zero-restart",
+            (Level::Raid6, 9) => "ddf-N-restart",
+            (Level::Raid6, 10) => "ddf-N-continue",
+            (Level::Raid6, 16) => "left-asymmetric-6",
+            (Level::Raid6, 17) => "right-asymmetric-6",
+            (Level::Raid6, 18) => "left-symmetric-6",
+            (Level::Raid6, 19) => "right-symmetric-6",
+            (Level::Raid6, 20) => "parity-first-6",
+            _ => "",
+        }
+    }
+
     pub(super) fn data_disks(&self) -> u32 {
         slot(self.data)
     }

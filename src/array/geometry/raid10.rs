@@ -61,6 +61,20 @@ impl Raid10Shape {
         }
     }
 
+    /// `2 near copies`, `2 near times 2 far copies`, `3 offset copies in far sets`.
+    pub(super) fn name(&self) -> String {
+        let kind = if self.offset { "offset" } else { "far" };
+        let copies = match (self.near, self.far) {
+            (near, 1) => format!("{near} near copies"),
+            (1, far) => format!("{far} {kind} copies"),
+            (near, far) => format!("{near} near times {far} {kind} copies"),
+        };
+        match self.set < self.members {
+            true if self.far > 1 => format!("{copies} in far sets of {}", self.set),
+            _ => copies,
+        }
+    }
+
     pub(super) fn copies(&self) -> u32 {
         narrow(self.near.saturating_mul(self.far))
     }

@@ -208,6 +208,24 @@ fn refusals_name_their_reason() {
 }
 
 #[test]
+fn layouts_have_mdadms_names() {
+    let name = |level, layout, disks| {
+        let geometry = geometry(level, layout, disks, 64, 5000).unwrap();
+        geometry.layout_name()
+    };
+    assert_eq!(name(Level::Raid1, 0, 2), "");
+    assert_eq!(name(Level::Raid4, 5, 3), "");
+    assert_eq!(name(Level::Raid5, 2, 3), "left-symmetric");
+    assert_eq!(name(Level::Raid6, 20, 5), "parity-first-6");
+    assert_eq!(name(Level::Raid10, 0x102, 4), "2 near copies");
+    assert_eq!(name(Level::Raid10, 0x202, 4), "2 near times 2 far copies");
+    assert_eq!(
+        name(Level::Raid10, 0x5_0201, 5),
+        "2 offset copies in far sets of 2"
+    );
+}
+
+#[test]
 fn the_largest_numbers() {
     let wide = geometry(Level::Raid10, 0xff05, 1920, 8, u64::MAX / 1920);
     let wide = wide.unwrap();
