@@ -29,15 +29,27 @@ impl Neighbour {
             Neighbour::Data => "overlaps-data",
         }
     }
+}
 
-    /// What comes of it (reference/kernel.md 4.2, trap 4).
-    fn consequence(self) -> &'static str {
+/// What the kernel does about a collision (reference/kernel.md 4.2, trap 4; scenario check-claims).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It does not look: each overwrites the other.
+    Unnoticed,
+    /// It looks before it writes a page of the bitmap, and writes the first one when the array starts.
+    RefusesToStart,
+    /// It looks before it writes a page of the bitmap; the first one is free.
+    OutOfUse,
+}
+
+impl Outcome {
+    /// What the kernel does, as the end of a sentence about it.
+    pub fn sentence(self) -> &'static str {
         match self {
-            Neighbour::Data => {
+            Outcome::Unnoticed => "the kernel does not notice, and each overwrites the other",
+            Outcome::RefusesToStart => "the kernel refuses to start the array (EIO)",
+            Outcome::OutOfUse => {
                 "the kernel loads it, and puts it out of use when it is to write there"
-            }
-            Neighbour::Superblock | Neighbour::BadBlockLog | Neighbour::Ppl => {
-                "the kernel does not notice, and each overwrites the other"
             }
         }
     }
@@ -63,6 +75,8 @@ pub struct Overlap {
     pub bitmap: Range<u64>,
     /// Bytes of the other.
     pub other: Range<u64>,
+    /// What the kernel does about it.
+    pub outcome: Outcome,
 }
 
 impl fmt::Display for Overlap {
@@ -76,7 +90,7 @@ impl fmt::Display for Overlap {
             self.with,
             other.start,
             other.end,
-            self.with.consequence()
+            self.outcome.sentence()
         )
     }
 }
@@ -123,8 +137,39 @@ pub fn overlaps(member: &MemberSuper, raw: &RawBitmapSuper, start: Bytes) -> Vec
             with,
             bitmap: bitmap.clone(),
             other: other.clone(),
+            outcome: outcome(member, raw, with, &bitmap, other),
         })
         .collect()
+}
+
+/// The unit in which the kernel writes a bitmap.
+const PAGE: u64 = 4096;
+
+/// Only versions 3 to 5 are checked, page by page: against the data behind it, or, before the md superblock,
+/// against that and the data before it.
+fn outcome(
+    member: &MemberSuper,
+    raw: &RawBitmapSuper,
+    with: Neighbour,
+    bitmap: &Range<u64>,
+    other: &Range<u64>,
+) -> Outcome {
+    let before_super = bitmap.start < member.super_start.0;
+    let super_first = member.super_start.0 < other.start;
+    let checked = match with {
+        Neighbour::Superblock => before_super,
+        Neighbour::Data => before_super || super_first,
+        Neighbour::BadBlockLog | Neighbour::Ppl => false,
+    };
+    if raw.is_lockless() || !checked {
+        return Outcome::Unnoticed;
+    }
+    let page_end = bitmap.end.min(bitmap.start.saturating_add(PAGE));
+    if other.start < page_end {
+        Outcome::RefusesToStart
+    } else {
+        Outcome::OutOfUse
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +240,28 @@ mod tests {
         };
         assert_eq!(found(&near, &bitmap(8, 4096)), []);
         assert_eq!(found(&near, &bitmap(40000, 4096)), [Neighbour::Superblock]);
+    }
+
+    #[test]
+    fn the_kernel_looks_page_by_page() {
+        let outcomes = |offset, sectors, version| -> Vec<Outcome> {
+            let builder = Builder {
+                bitmap_offset: Some(offset),
+                ..Builder::mirror(Minor::V2, Sectors(40000))
+            };
+            let member = member(&builder);
+            let mut raw = bitmap(sectors, 512);
+            raw.version = version;
+            let start = member.bitmap.clone().unwrap().start;
+            let all = overlaps(&member, &raw, start);
+            all.iter().map(|overlap| overlap.outcome).collect()
+        };
+        // Data begins at sector 2048, the superblock at 8: what the scenario check-claims does.
+        assert_eq!(outcomes(2048 - 2 - 8, 12288, 4), [Outcome::RefusesToStart]);
+        assert_eq!(outcomes(2048 - 8 - 8, 36864, 4), [Outcome::OutOfUse]);
+        assert_eq!(outcomes(2048 - 4 - 8, 12288, 4), []);
+        assert_eq!(outcomes(2048 - 2 - 8, 12288, 6), [Outcome::Unnoticed]);
+        assert_eq!(outcomes(-1, 12288, 4), [Outcome::RefusesToStart]);
     }
 
     #[test]

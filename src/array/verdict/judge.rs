@@ -6,7 +6,7 @@ use super::outcome::{Load, Outcomes};
 use super::scope::Scope;
 use super::{Reason, Verdict};
 use crate::array::member::{MemberSuper, MetadataVersion, Role};
-use crate::array::overlap;
+use crate::array::overlap::{self, Outcome, Overlap};
 use crate::array::sync_size::{self, SizeError};
 use crate::format::bitmap_rules::{self, Consequence, Context, Place, Violation};
 use crate::format::bitmap_super::RawBitmapSuper;
@@ -264,6 +264,23 @@ impl Case<'_> {
         }
     }
 
+    /// The kernel writes the first page of the bitmap when it starts the array, and not over data.
+    fn check_first_page(&mut self) {
+        for overlap in self.overlaps() {
+            if overlap.outcome == Outcome::RefusesToStart {
+                self.object(overlap.with.overlap_name(), overlap.to_string());
+            }
+        }
+    }
+
+    fn overlaps(&self) -> Vec<Overlap> {
+        let own = &self.assembly.own().member;
+        let place = own.bitmap.as_ref().ok();
+        place.map_or_else(Vec::new, |place| {
+            overlap::overlaps(own, self.raw, place.start)
+        })
+    }
+
     /// Whether the kernel would read this member's bitmap: that of a member in sync only.
     fn member_is_used(&mut self) -> bool {
         let own = &self.assembly.own().member;
@@ -320,8 +337,8 @@ impl Case<'_> {
             );
             self.note("device-too-small", sentence);
         }
-        if let Ok(place) = &self.assembly.own().member.bitmap {
-            for overlap in overlap::overlaps(&self.assembly.own().member, self.raw, place.start) {
+        for overlap in self.overlaps() {
+            if overlap.outcome != Outcome::RefusesToStart {
                 self.note(overlap.with.overlap_name(), overlap.to_string());
             }
         }

@@ -47,10 +47,10 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
             counts.dirty_bytes()
         ),
         format!(
-            "6.1 to 7.3: activates the volume, resynchronises nothing and clears the bits: the legs of this {} stay different \
+            "(6.1 to 7.3) activates the volume, resynchronises nothing and clears the bits: the legs of this {} stay different \
              where a write was under way",
             array.level
         ),
-        "is the volume active now, this is normal. After a crash: lvchange --syncaction repair on it, once it is active",
+        "if the volume is active now, this is normal. After a crash: activate it, then lvchange --syncaction repair on it",
     )]
 }

@@ -41,7 +41,7 @@ fn bitmap_file(input: &Input<'_>) -> Option<Finding> {
         BITMAP_FILE.found(
             &input.name,
             "this is a bitmap in a file",
-            "6.18 and later refuse to attach any bitmap file (EINVAL); up to 6.17 it works, if the kernel has MD_BITMAP_FILE",
+            "refuses to attach any bitmap file from 6.18 on (EINVAL); up to 6.17 it takes one, if it has MD_BITMAP_FILE",
             "before the kernel is updated: an internal bitmap instead (mdadm --grow --bitmap=none, then --bitmap=internal)",
         )
     })
@@ -59,7 +59,7 @@ fn logical_block(case: &Case<'_>) -> Option<Finding> {
     Some(LOGICAL_BLOCK.found(
         case.title(),
         format!("its superblocks record a logical block size ({size} bytes), which kernels do from 6.19 on"),
-        "up to 6.18 refuses members that record one (md_mod.check_new_feature=0 makes it take them)",
+        "refuses such members up to 6.18 (unless md_mod.check_new_feature=0)",
         "none needed, unless the disks are to be read by an older rescue system: that needs a kernel from 6.19 on",
     ))
 }
@@ -83,14 +83,14 @@ fn lockless(case: &Case<'_>) -> Vec<Finding> {
         LOCKLESS.found(
             case.title(),
             "the array has a lockless bitmap (version 6)",
-            "kernels before 6.18, and those built without CONFIG_MD_LLBITMAP (as Debian's are), refuse to start it (ENOENT)",
+            "refuses to start it (ENOENT) before 6.18, and where it is built without CONFIG_MD_LLBITMAP, as Debian's are",
             "none needed on the kernel that made it; see that a rescue system has such a kernel too",
         ),
         DISCARD.found(
             case.title(),
             "the array has a lockless bitmap (version 6)",
-            "up to 7.2: a discard that ends inside a chunk marks all of that chunk unwritten, and its live data is left out of \
-             every later resync and recovery; mended in 7.3",
+            "takes a chunk in which a discard ends for unwritten as a whole, up to 7.2: its live data is left out of every later \
+             resync and recovery; mended in 7.3",
             "up to 7.2: no discard on the file system (mount without it, no fstrim)",
         ),
     ];
@@ -113,7 +113,7 @@ fn first_use(case: &Case<'_>, copies: &[(&Input<'_>, RawBitmapSuper)]) -> Option
         FIRST_USE_OVERRUN.found(
             &input.name,
             format!("the kernel is asked to make this bitmap: it will have {chunks} chunks and {STATES_OFFSET} bytes before them, and {space} bytes are reserved"),
-            format!("7.x up to 7.3: writes {excess} bytes past the reserved space, over whatever lies there"),
+            format!("writes {excess} bytes past the reserved space (7.2, 7.3), over whatever lies there"),
             "do not start the array before the bitmap was made anew with more space (mdadm has no option for that), or with \
              another kind of bitmap",
         )
@@ -141,7 +141,7 @@ fn readd(case: &Case<'_>, membership: &Membership) -> Option<Finding> {
             case.title(),
             "a member is absent, and a version 6 bitmap does not record since when its states are complete (events_cleared is \
              always 0)",
-            "all with version 6: re-adds any old member by bitmap, also one whose missing changes were cleared from the bitmap \
+            "re-adds any old member by bitmap, also one whose missing changes were cleared from the bitmap \
              while another device held its slot: the members then differ unnoticed",
             "re-add only a member whose slot stood empty all the time (mdbitmap readd-check compares it); add any other anew, \
              after mdadm --zero-superblock",
@@ -160,7 +160,7 @@ fn resync(case: &Case<'_>, copies: &[(&Input<'_>, RawBitmapSuper)]) -> Option<Fi
         RESYNC.found(
             case.title(),
             format!("{most} chunks are to be resynchronised by a version 6 bitmap"),
-            "up to 7.2: marks the first of them clean without copying it (unless it is chunk 0), and another one every 30 \
+            "marks, up to 7.2, the first of them clean without copying it (unless it is chunk 0), and another one every 30 \
              seconds; mended in 7.3",
             "start it on 7.3 or later; otherwise compare afterwards (echo repair > /sys/block/mdX/md/sync_action)",
         )
@@ -190,8 +190,8 @@ fn parity(
     Some(PARITY.found(
         case.title(),
         format!("{built} chunks hold no data but believed parity (clean unwritten), the first chunk is unwritten, and a member is missing"),
-        "7.2 and 7.3: does not build that parity on the member that takes the empty slot, and still believes it; data written there \
-         later is protected by wrong parity, and check does not notice",
+        "does not build that parity on the member that takes the empty slot (7.2, 7.3), and still believes it: data written there \
+         later is protected by wrong parity, and its own check does not notice",
         "once the new member is in sync: write to those areas as a whole, or remove the bitmap, let a repair run over everything \
          (sync_action), and only then make a new one",
     ))

@@ -1,7 +1,7 @@
 //! Members that were being recovered when the array stopped.
 //!
 //! A re-add by bitmap that is interrupted leaves features 2 and 128 on the member: what it still
-//! lacks is told by the bitmap alone. On 6.1 to 7.2 the kernel forgets the rest when that bitmap is
+//! lacks is told by the bitmap alone. On 6.1 to 7.3 the kernel forgets the rest when that bitmap is
 //! gone, or is not believed while the array is clean: [UU] over members that differ
 //! (tests/vm/FINDINGS.md, scenarios interrupted-recovery and check-claims).
 
@@ -70,7 +70,7 @@ fn by_bitmap(case: &Case<'_>, input: &Input<'_>, slot: u32, up_to: Sectors) -> F
         return NO_BITMAP.found(
             &input.name,
             format!("{state}, and {why}: nothing tells what it still lacks"),
-            "6.1 to 7.2: without the bitmap, takes the recovery for finished and shows the member in sync, though it differs",
+            "(6.1 to 7.3) takes the recovery for finished when there is no bitmap, and shows the member in sync, though it differs",
             REPAIR,
         );
     }
@@ -81,8 +81,8 @@ fn by_bitmap(case: &Case<'_>, input: &Input<'_>, slot: u32, up_to: Sectors) -> F
         return UNTRUSTED.found(
             &input.name,
             format!("{state}, and the kernel does not believe the copy of {}: {why}", copy.name),
-            "6.1 to 7.2: on a clean array, sets all bits, demands no resync of any, takes the recovery for finished and shows \
-             the member in sync, though it differs",
+            "(6.1 to 7.3) sets all bits and, on a clean array, demands no resync of any: it takes the recovery for finished and \
+             shows the member in sync, though it differs",
             REPAIR,
         );
     }

@@ -1,6 +1,6 @@
 //! Where the bitmap lies on its member: on something else, or awkwardly.
 
-use crate::array::overlap::{self, Neighbour, Overlap};
+use crate::array::overlap::{self, Neighbour, Outcome, Overlap};
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, FindingKind, Input, Rule};
 use crate::format::bitmap_super::BITS_OFFSET;
@@ -43,16 +43,23 @@ fn overlaps(input: &Input<'_>) -> Vec<Finding> {
 }
 
 fn tell(input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
+    // Seen on 6.1 and 7.3 (scenario check-claims).
+    let checked = match found.outcome {
+        Outcome::RefusesToStart => {
+            "refuses to start the array (EIO): it writes the first page of the bitmap then, and notices that it lies there"
+        }
+        Outcome::OutOfUse => {
+            "takes what lies there for marks, and puts the bitmap out of use when such a page is to be written"
+        }
+        Outcome::Unnoticed => "does not notice: every update of the one damages the other",
+    };
     let (kind, kernel): (&FindingKind, &str) = match found.with {
-        Neighbour::Superblock => (
-            &SUPERBLOCK,
-            "does not notice: every update of the one damages the other",
-        ),
+        Neighbour::Superblock => (&SUPERBLOCK, checked),
         // reference/kernel.md trap 4.
         Neighbour::BadBlockLog if lockless => (
             &LOCKLESS_LOG,
-            "does not notice: a bad block that it records is written over the states of chunks, and states are read as bad \
-             blocks the next time (mdadm 4.6 makes every version 6 array like this)",
+            "does not notice: once a bad block is recorded, states of chunks are read as bad blocks at the next start, and the \
+             member is refused, or bad blocks appear and vanish (mdadm 4.6 makes every version 6 array like this)",
         ),
         Neighbour::BadBlockLog => (
             &BAD_BLOCK_LOG,
@@ -62,11 +69,7 @@ fn tell(input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
             &PPL,
             "does not notice: the log of partial parity and the bitmap overwrite each other",
         ),
-        Neighbour::Data => (
-            &DATA,
-            "loads data as bits; where it checks (versions 3 to 5), it puts the bitmap out of use at the first write of it, \
-             elsewhere it overwrites data",
-        ),
+        Neighbour::Data => (&DATA, checked),
     };
     let repair = match found.with {
         Neighbour::BadBlockLog => {
