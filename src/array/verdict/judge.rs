@@ -231,6 +231,7 @@ impl Case<'_> {
         self.reasons = obstacles(self.assembly);
         self.check_journal();
         self.check_refusals();
+        self.check_first_page();
         let refused = self
             .violations
             .iter()

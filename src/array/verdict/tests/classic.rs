@@ -210,3 +210,18 @@ proptest! {
         prop_assert_eq!(scene.verdict().resync_bytes, Some(bytes));
     }
 }
+
+#[test]
+fn a_first_page_in_the_data_refuses_to_start() {
+    let mut scene = dirty(unclean());
+    // The bitmap lies in sector 16.
+    scene.md.data_offset = Sectors(17);
+    assert!(scene.verdict().starts);
+    scene.md.data_offset = Sectors(16);
+    expect(&scene.verdict(), false, false, &["overlaps-data"], None);
+    // Version 6 is not checked.
+    let mut scene = lockless(&[]);
+    scene.md.data_offset = Sectors(16);
+    let verdict = scene.verdict();
+    assert!(verdict.starts && names(&verdict.notes).contains(&"overlaps-data"));
+}
