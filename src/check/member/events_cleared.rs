@@ -32,7 +32,7 @@ fn of_super(case: &Case<'_>, input: &Input<'_>, raw: &RawBitmapSuper) -> Option<
         return Some(AHEAD.found(
             &input.name,
             format!("events_cleared: found {}, expected at most the bitmap's events, {}", raw.events_cleared, raw.events),
-            "lowers it at the next chance; until then every member that comes back is copied completely",
+            "copies every member that comes back completely, until it writes a lower value (from 7.2 on)",
             "none needed",
         ));
     }
