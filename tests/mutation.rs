@@ -1,4 +1,4 @@
-//! Hostile input: random mutations of valid images through everything that `examine` does.
+//! Hostile input: random mutations of valid images through everything that `examine` and `check` do.
 //!
 //! For every case: no panic, an end within the time limit, at most 16 MiB of memory at any moment,
 //! and messages that name the field at fault. 20,000 cases in the plain run; MDBITMAP_MUTATIONS
@@ -11,12 +11,16 @@ mod synthetic;
 
 use flate2::read::GzDecoder;
 use mdbitmap::bitmap::Bitmap;
+use mdbitmap::check::{self, Case, Input, LookOptions, Severity};
+use mdbitmap::commands::check::{ArrayReport, Checked};
 use mdbitmap::commands::examine::result::Device;
 use mdbitmap::commands::examine::{ExamineOptions, Examined, examine_store};
 use mdbitmap::device::MemoryStore;
 use mdbitmap::format::bit_array::BitOrder;
 use mdbitmap::report::heat_map::{self, Charset};
-use mdbitmap::report::{examine_explain, examine_json, examine_text, layout};
+use mdbitmap::report::{
+    check_json, check_text, examine_explain, examine_json, examine_text, layout,
+};
 use mdbitmap::units::Bytes;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -226,10 +230,19 @@ fn worker(
         let mut random = Random::new(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d));
         let image = mutated(corpus, &mut random);
         let options = options(&mut random, image.len() as u64);
+        // A mutation of the same or of another array.
+        let other = random
+            .one_in(8)
+            .then(|| (image.clone(), mutated(corpus, &mut random)));
         let began = Instant::now();
         HELD.set(0);
         PEAK.set(0);
-        let outcome = catch_unwind(AssertUnwindSafe(|| one_case(image, &options)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if let Some((image, other)) = other {
+                checked(image, other, &options);
+            }
+            one_case(image, &options)
+        }));
         let peak = PEAK.get();
         tally.peak = tally.peak.max(peak);
         tally.slowest = tally.slowest.max((began.elapsed(), number));
@@ -249,6 +262,28 @@ fn worker(
     // Nothing to watch any more.
     current.store(u64::MAX - 1, Ordering::Relaxed);
     tally
+}
+
+/// What `mdbitmap check` does with the image beside another one, and how it tells it.
+fn checked(image: Vec<u8>, other: Vec<u8>, options: &ExamineOptions) {
+    let stores = [
+        MemoryStore::new("image", image).with_blocks(512, 4096),
+        MemoryStore::new("other", other),
+    ];
+    let look = LookOptions {
+        offset: options.offset,
+        order: options.order,
+        ..LookOptions::default()
+    };
+    let inputs = stores.iter().map(|store| Input::look(store, &look));
+    let mut checked = Checked::default();
+    for case in Case::group(inputs.collect()) {
+        let findings = check::check(&case);
+        checked.arrays.push(ArrayReport::of(&case, findings));
+    }
+    let mut sink = std::io::sink();
+    check_text::write_checked(&mut sink, &checked, Severity::Note).unwrap();
+    check_json::write_checked(&mut sink, &checked, Severity::Note).unwrap();
 }
 
 /// What `mdbitmap examine` does with a device: text, explanation, pictures and JSON; and the list of
