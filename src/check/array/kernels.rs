@@ -1,6 +1,7 @@
 //! Defects and limits of particular kernels that this array meets (reference/kernel.md 0).
 
 use crate::array::FoundSuper;
+use crate::array::geometry::Geometry;
 use crate::array::probe::RawSuper;
 use crate::array::{Membership, Standing, sync_size};
 use crate::check::finding::kinds;
@@ -11,6 +12,7 @@ use crate::units::{Bytes, SECTOR_BYTES, Sectors};
 
 kinds! {
     BITMAP_FILE "kernel-bitmap-file" Note None "6.18 and later attach no bitmap file any more";
+    ROWS_UNMARKED "kernel-rows-unmarked" Warning None "6.12 leaves rows unmarked that it writes to (parity, number of data members no power of two)";
     LOGICAL_BLOCK "kernel-logical-block-size" Note None "a recorded logical block size, with which kernels up to 6.18 refuse the member";
     LOCKLESS "kernel-lockless" Note None "version 6 needs a kernel with the lockless bitmap";
     FIRST_USE_OVERRUN "kernel-lockless-first-use-overrun" Danger Loss "the kernel will make a version 6 bitmap that is larger than its space";
@@ -29,6 +31,7 @@ pub const RULE: Rule = Rule {
 fn judge(case: &Case<'_>) -> Vec<Finding> {
     let files = case.others.iter().filter_map(bitmap_file);
     files
+        .chain(rows_unmarked(case))
         .chain(logical_block(case))
         .chain(lockless(case))
         .collect()
@@ -43,6 +46,29 @@ fn bitmap_file(input: &Input<'_>) -> Option<Finding> {
             "this is a bitmap in a file",
             "refuses to attach any bitmap file from 6.18 on (EINVAL); up to 6.17 it takes one, if it has MD_BITMAP_FILE",
             "before the kernel is updated: an internal bitmap instead (mdadm --grow --bitmap=none, then --bitmap=internal)",
+        )
+    })
+}
+
+/// tests/vm/FINDINGS.md, scenario unmarked-rows. (That kernel knows no version 6.)
+fn rows_unmarked(case: &Case<'_>) -> Option<Finding> {
+    let array = case.array()?;
+    let bits = |input: &Input<'_>| input.bitmap_super().is_some_and(|raw| !raw.is_lockless());
+    let marked = case.inputs().any(bits);
+    let affected = Geometry::of(array).is_ok_and(|geometry| geometry.rows_may_go_unmarked());
+    (marked && affected).then(|| {
+        ROWS_UNMARKED.found(
+            case.title(),
+            format!(
+                "a {} of {} members: the number of its data members is no power of two",
+                array.level, array.raid_disks
+            ),
+            "marks the wrong rows for many writes to such an array if it is 6.12 (seen on 6.12.107; not on 6.1, 7.2 and 7.3): a \
+             clear bit proves nothing where such a kernel has written, so a resync after a crash and a re-add by bitmap leave \
+             out what they should mend",
+            "if the array was ever used with 6.12: after a crash or a re-add let everything be compared (echo repair > \
+             /sys/block/mdX/md/sync_action), and before a re-add mdbitmap readd-check --verify=full; a kernel from 7.2 on marks \
+             rightly from then on",
         )
     })
 }

@@ -380,6 +380,12 @@ const CASES: &[(&[&str], Make)] = &[
         images.push(file());
         images
     }),
+    (&["kernel-rows-unmarked"], || images(array(Level::Raid5, 4))),
+    (&["kernel-rows-unmarked"], || {
+        let mut disks = array(Level::Raid6, 5);
+        disks.iter_mut().for_each(|disk| disk.md.layout = 2);
+        images(disks)
+    }),
     (&["kernel-logical-block-size"], || {
         let mut disks = mirror();
         for disk in &mut disks {
@@ -467,6 +473,7 @@ fn sound_arrays_have_none_of_them() {
         (Level::Raid1, 3),
         (Level::Raid4, 3),
         (Level::Raid5, 3),
+        (Level::Raid5, 5),
         (Level::Raid6, 4),
         (Level::Raid10, 4),
     ] {
