@@ -70,12 +70,6 @@ fn tell(input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
             "does not notice: the log of partial parity and the bitmap overwrite each other",
         ),
         Neighbour::Data => (&DATA, checked),
-        Neighbour::Data => (
-            &DATA,
-            // Versions 3 to 5: seen on real kernels (tests/vm/scenarios/check-claims.sh).
-            "takes data for bits. Versions 3 to 5: it refuses to start if the bitmap's first page reaches into the data, \
-             otherwise it puts the bitmap out of use when it is to write there; version 6: it overwrites the data",
-        ),
     };
     let repair = match found.with {
         Neighbour::BadBlockLog => {
