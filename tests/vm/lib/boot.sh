@@ -62,17 +62,30 @@ compile_guest_programs() {
 # How a phase ends when the guest died or hung, as opposed to a check that failed.
 GUEST_DIED='(the kernel panicked|not finished after|ended without its end marker)'
 
+# host_part KERNEL SCENARIO FOLDER WHEN: what a scenario does on the host, with what the guest left
+host_part() {
+    local kernel=$1 scenario=$2 dir=$3
+    mkdir -p "$dir/state"
+    tar -C "$dir/state" -xf "$dir/exchange" 2>/dev/null || true
+    DISK=$dir/disk STATE=$dir/state KERNEL=$kernel "$VM_DIR/scenarios/$scenario.host" $4
+}
+
 # run_phases KERNEL SCENARIO FOLDER PHASES SECONDS: boots once a phase on the same disks and prints the lines with @@.
 # A phase that panics, hangs, or stops without its end marker (or its announced crash) is a failure of its own.
 run_phases() {
-    local kernel=$1 scenario=$2 dir=$3 phases=$4 seconds=$5 phase log checks=0 status
+    local kernel=$1 scenario=$2 dir=$3 phases=$4 seconds=$5 phase log checks=0 status prepared
     truncate -s 4G "$dir/disk"
     truncate -s 512M "$dir/exchange"
     cat "$WORK/base-$kernel.gz" "$WORK/overlay.gz" > "$dir/initrd"
+    prepared=$(header "$scenario" host-before '')
     for ((phase = 1; phase <= phases; phase++)); do
         log=$dir/phase-$phase.log
         status=0
-        boot "$kernel" "$dir/initrd" "$log" "$seconds" "scenario=$scenario phase=$phase" "$dir/disk" "$dir/exchange" || status=$?
+        if [[ " $prepared " == *" $phase "* ]]; then
+            host_part "$kernel" "$scenario" "$dir" "before $phase" || { echo "@@FAIL the host's part before phase $phase failed"; break; }
+            (cd "$dir/state" && tar -cf - .) | dd of="$dir/exchange" bs=64k conv=notrunc 2>/dev/null
+        fi
+        boot "$kernel" "$dir/initrd" "$log" "$seconds" "scenario=$scenario phase=$phase prepared=${prepared%% *}" "$dir/disk" "$dir/exchange" || status=$?
         touch "$log" "$log.console"
         tr -d '\r' < "$log" > "$log.text"
         grep -E '^@@(ok|FAIL|skip|note|\|)' "$log.text" || true
@@ -92,9 +105,9 @@ run_phases() {
         break
     done
     if [[ -x $VM_DIR/scenarios/$scenario.host ]]; then
-        mkdir -p "$dir/state"
-        tar -C "$dir/state" -xf "$dir/exchange" || true
-        DISK=$dir/disk STATE=$dir/state KERNEL=$kernel "$VM_DIR/scenarios/$scenario.host" || echo "@@FAIL the host's part failed"
+        host_part "$kernel" "$scenario" "$dir" after > "$dir/host" || echo "@@FAIL the host's part failed" >> "$dir/host"
+        cat "$dir/host"
+        checks=$((checks + $(grep -cE '^@@(ok|FAIL)' "$dir/host" || true)))
     fi
     [[ $checks -gt 0 ]] || echo "@@FAIL no check ran"
 }

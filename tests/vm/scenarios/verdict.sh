@@ -1,6 +1,8 @@
 # What `examine` predicts a kernel to resynchronise, against what the kernel then does. One member is overwritten before
 # the array starts again, so every chunk that the resync leaves out shows in the mismatch count of the check afterwards.
+# Chosen cases; load-rules takes random ones, in every run.
 # phases: 2
+# long: yes
 # timeout: 600
 
 # Arrays of 16 MiB members, chunks of 64 KiB. name|members|mdadm arguments

@@ -1,6 +1,7 @@
 # The same as scenario verdict, for version 6: states are written into stopped arrays, what `examine` predicts is compared
 # with what the kernel then resynchronises. On kernels before 7.3 the first chunk of a resync is lost (they are not run).
 # phases: 1
+# long: yes
 # kernels: llbitmap
 # timeout: 600
 MDADM=mdadm-4.6
