@@ -6,6 +6,7 @@ pub mod dump;
 pub mod examine;
 pub mod extents;
 pub mod map;
+pub mod readd_check;
 pub mod size;
 pub mod spelling;
 pub mod streams;
@@ -89,6 +90,12 @@ pub const VERBS: &[Verb] = &[
         run: map::run,
     },
     Verb {
+        name: "readd-check",
+        group: Group::Look,
+        command: readd_check::command,
+        run: readd_check::run,
+    },
+    Verb {
         name: "create",
         group: Group::MakeAndChange,
         command: create::command,
@@ -136,7 +143,7 @@ fn verb_list() -> String {
                 .get_about()
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            text.push_str(&format!("  {:<10} {about}\n", verb.name));
+            text.push_str(&format!("  {:<12} {about}\n", verb.name));
         }
         text.push('\n');
     }

@@ -9,6 +9,7 @@ pub mod extents;
 pub mod given;
 pub mod map;
 pub mod output;
+pub mod readd_check;
 pub mod status;
 mod users;
 

@@ -13,6 +13,8 @@ pub mod layout;
 pub mod map_json;
 pub mod map_text;
 pub mod number;
+pub mod readd_json;
+pub mod readd_text;
 pub mod superblock_json;
 
 use crate::format::bitmap_super::state;

@@ -233,10 +233,9 @@ pub(super) fn notes(situation: &Situation<'_>, array: &MemberSuper) -> Vec<Reaso
         );
         notes.push(Reason::new("members-missing", sentence));
     }
-    let apart: Vec<u32> = current_slots(situation)
-        .filter(|slot| seen_by(device, *slot) == Some(SlotState::Vacant))
-        .collect();
-    if !apart.is_empty() {
+    let (apart, together): (Vec<u32>, Vec<u32>) = current_slots(situation)
+        .partition(|slot| seen_by(device, *slot) == Some(SlotState::Vacant));
+    if !apart.is_empty() && !together.is_empty() {
         let sentence = format!(
             "when the device left, slot {} was missing; it has returned since",
             list(&apart)

@@ -9,17 +9,25 @@
 //!   The kernel does not know: another device may have held the slot meanwhile, its recovery has
 //!   cleared the bits, and nothing on the survivors shows it (reference/kernel.md traps 10, 11).
 //!
-//! Nothing here reads a device.
+//! [`judge`] reads nothing; [`compare`] reads the data.
 
+pub mod compare;
+mod copied;
 mod entry;
 mod evidence;
+mod marks;
 mod safety;
+mod sample;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
+pub use copied::copied_bytes;
 pub use entry::Entry;
 pub use evidence::Evidence;
+pub use marks::{Believed, Marks, Union};
 pub use safety::{Compared, Safety};
+pub use sample::{SAMPLE, Sample};
 
 use super::member::{MemberSuper, Role};
 use super::membership::Membership;
