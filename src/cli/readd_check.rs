@@ -3,7 +3,7 @@
 use super::{Streams, UsageError, size};
 use crate::array::readd::verify::{Extent, Progress};
 use crate::commands::Status;
-use crate::commands::readd_check::{self, ReaddOptions};
+use crate::commands::readd_check::{self, Doing, ReaddOptions};
 use crate::report::{number, readd_json, readd_text};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -109,7 +109,7 @@ fn options(matches: &ArgMatches) -> ReaddOptions {
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
     let json = matches.get_flag("json");
     let mut meter = Meter::new();
-    let checked = readd_check::check(&options(matches), &mut |progress| meter.show(progress));
+    let checked = readd_check::check(&options(matches), &mut |doing| meter.show(doing));
     meter.clear();
     let checked = match checked {
         Ok(checked) => checked,
@@ -139,7 +139,8 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
 /// How far a comparison is, on a terminal alone.
 struct Meter {
     is_terminal: bool,
-    started: Instant,
+    /// When comparing began.
+    started: Option<Instant>,
     shown: Option<Instant>,
 }
 
@@ -147,23 +148,36 @@ impl Meter {
     fn new() -> Meter {
         Meter {
             is_terminal: io::stderr().is_terminal(),
-            started: Instant::now(),
+            started: None,
             shown: None,
         }
     }
 
-    fn show(&mut self, progress: Progress) {
-        const PAUSE: Duration = Duration::from_millis(250);
-        let due = self.shown.unwrap_or(self.started).elapsed() >= PAUSE;
+    fn show(&mut self, doing: Doing) {
+        const PAUSE: Duration = Duration::from_millis(200);
+        let due = self.shown.is_none_or(|shown| shown.elapsed() >= PAUSE);
         if !self.is_terminal || !due {
             return;
         }
         self.shown = Some(Instant::now());
-        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let text = match doing {
+            Doing::Waiting(left) => format!(
+                "waiting {} s for the array to clear the bits that it is about to clear",
+                left.as_secs() + 1
+            ),
+            Doing::Comparing(progress) => self.comparing(progress),
+        };
+        // Nothing is left to report a failing terminal to.
+        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+    }
+
+    fn comparing(&mut self, progress: Progress) -> String {
+        let started = *self.started.get_or_insert_with(Instant::now);
+        let seconds = started.elapsed().as_secs_f64().max(0.001);
         let rate = progress.done_bytes as f64 / seconds;
         let left = progress.total_bytes.saturating_sub(progress.done_bytes) as f64 / rate.max(1.0);
         let left = left.min(359_999.0) as u64;
-        let text = format!(
+        format!(
             "compared {} of {}, {}/s, {}:{:02}:{:02} left",
             number::prose_size(progress.done_bytes),
             number::prose_size(progress.total_bytes),
@@ -171,9 +185,7 @@ impl Meter {
             left / 3600,
             left / 60 % 60,
             left % 60
-        );
-        // Nothing is left to report a failing terminal to.
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        )
     }
 
     fn clear(&self) {

@@ -4,6 +4,7 @@
 //! what it could then not look at.
 
 pub mod arrays;
+pub mod bitmap_memory;
 pub mod holders;
 pub mod ioctl;
 pub mod mdstat;

@@ -63,6 +63,8 @@ struct VerifyJson<'a> {
     first_differing_chunks: Vec<u64>,
     marked_meanwhile_chunks: Option<u64>,
     unreadable_chunks: Option<u64>,
+    unsettled: Option<&'a str>,
+    marked_differing_chunks: Option<u64>,
     confidence_percent: Option<f64>,
 }
 
@@ -190,6 +192,8 @@ fn verify(verified: &Verified) -> VerifyJson<'_> {
             .unwrap_or_default(),
         marked_meanwhile_chunks: number(|found| found.marked_meanwhile),
         unreadable_chunks: number(|found| found.unreadable_chunks),
+        unsettled: found.and_then(|found| found.unsettled.as_deref()),
+        marked_differing_chunks: found.and_then(|found| found.marked_differing_chunks),
         confidence_percent: found.map(|found| found.confidence_percent),
     }
 }

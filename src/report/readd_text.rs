@@ -31,6 +31,9 @@ pub fn write_checked(out: &mut dyn Write, checked: &Checked) -> io::Result<()> {
         for message in outcome.map_or(&[][..], |found| &found.unreadable) {
             item(out, message)?;
         }
+        if let Some(unsettled) = outcome.ok().and_then(unsettled) {
+            item(out, &unsettled)?;
+        }
     }
     if let Some(scanned) = &checked.scanned {
         line(out, "Scanned", &scan(scanned))?;
@@ -84,7 +87,11 @@ fn bitmap(checked: &Checked) -> String {
             format!("would be used; nothing would be copied (of {member}): no chunk is marked")
         }
         (Entry::Bitmap, Some(bytes)) => {
-            format!("would be used; {} of {member} would be copied", size(bytes))
+            format!(
+                "would be used; {}{} of {member} would be copied",
+                at_most(checked),
+                size(bytes)
+            )
         }
         (Entry::Bitmap, None) => {
             "would be used; how much would be copied cannot be told".to_owned()
@@ -95,6 +102,14 @@ fn bitmap(checked: &Checked) -> String {
             format!("would not be used; a re-add is refused, and an add copies all of {member}")
         }
         (Entry::Impossible, _) => "would not be used; the array cannot take this device".to_owned(),
+    }
+}
+
+/// A running array may be about to clear some of the bits.
+fn at_most(checked: &Checked) -> &'static str {
+    match checked.array.running {
+        Some(_) => "at most ",
+        None => "",
     }
 }
 
@@ -195,6 +210,19 @@ fn compared(verified: &Verified) -> String {
         text.push_str(&format!("; {} could not be read", found.unreadable_chunks));
     }
     text
+}
+
+/// What the comparison cannot know of marked chunks.
+fn unsettled(found: &Verification) -> Option<String> {
+    let why = found.unsettled.as_ref()?;
+    let differing = match found.marked_differing_chunks {
+        Some(0) => "; the marked chunks are equal too, so that this does not matter".to_owned(),
+        Some(differing) => format!("; {differing} marked chunks differ"),
+        None => String::new(),
+    };
+    Some(format!(
+        "{why}: marked chunks may lapse without being copied{differing}"
+    ))
 }
 
 /// With two decimals, rounded down: what is not certain is never called 100.

@@ -53,6 +53,11 @@ impl<'a> Marks<'a> {
         all.all(|coverage| Some(coverage) == first)
     }
 
+    /// The bitmap itself.
+    pub fn bitmap(&self) -> &Bitmap<'a> {
+        &self.bitmap
+    }
+
     /// What the chunks cover.
     pub fn coverage(&self) -> Coverage {
         self.coverage

@@ -38,6 +38,9 @@ pub struct Plan {
     /// How often, and how long, to wait for a write in flight before a difference counts: where the
     /// array may be running.
     pub patience: Option<Duration>,
+    /// False when bits that are set may lapse without their chunks being copied: [`Extent::Full`]
+    /// then compares marked chunks as well.
+    pub settled: bool,
 }
 
 /// How far it is: bytes of bitmap range, done and in all.
@@ -73,6 +76,10 @@ pub struct Verification {
     pub unreadable_chunks: u64,
     /// What was said about the first of them.
     pub unreadable: Vec<String>,
+    /// Why bits that are set may lapse without their chunks being copied; `None` when they cannot.
+    pub unsettled: Option<String>,
+    /// Marked chunks that differ, counted only where bits may lapse.
+    pub marked_differing_chunks: Option<u64>,
     /// With which probability, in percent, a difference in 1 % of the unmarked chunks would have
     /// been found.
     pub confidence_percent: f64,
@@ -85,11 +92,16 @@ impl Verification {
             Some(Compared::Differs)
         } else if self.unreadable_chunks > 0 {
             None
-        } else if self.chosen_chunks == self.unmarked_chunks {
+        } else if self.chosen_chunks == self.unmarked_chunks && self.marks_hold() {
             Some(Compared::AllEqual)
         } else {
             Some(Compared::SampleEqual)
         }
+    }
+
+    /// True when no marked chunk can be left out that differs.
+    fn marks_hold(&self) -> bool {
+        self.unsettled.is_none() || self.marked_differing_chunks == Some(0)
     }
 }
 
@@ -154,6 +166,14 @@ pub fn verify<'a>(
         }
         if walk.is_over() {
             break;
+        }
+    }
+    if plan.extent == Extent::Full && !plan.settled && !walk.is_over() {
+        walk.result.marked_differing_chunks = Some(0);
+        let copied: Result<Vec<_>, _> = copies.iter().map(Marks::copied).collect();
+        for run in Union::new(copied?) {
+            let run = run?;
+            walk.marked_run(run.start.0..run.end.0);
         }
     }
     Ok(walk.result)
@@ -261,6 +281,31 @@ impl Walk<'_, '_> {
         let bytes = coverage.bytes_of(&reached);
         self.result.compared_bytes += bytes.end - bytes.start;
         Ok(())
+    }
+
+    /// Counts the windows' chunks that differ in a run of marked ones; what cannot be read differs.
+    fn marked_run(&mut self, chunks: Range<u64>) {
+        let Some(coverage) = self.copies.first().map(Marks::coverage) else {
+            return;
+        };
+        let window = self.comparer.window().0.max(1);
+        for chunk in chunks {
+            let bytes = coverage.bytes_of(&(ChunkIndex(chunk)..ChunkIndex(chunk + 1)));
+            let whole = sector_range(bytes, 0..u64::MAX);
+            let mut at = whole.start.0;
+            while at < whole.end.0 {
+                let stop = at.saturating_add(window).min(whole.end.0);
+                self.pause();
+                self.read += u128::from(stop - at) * 512;
+                let found = self.comparer.differing(Sectors(at)..Sectors(stop));
+                if !found.is_ok_and(|different| different.is_empty()) {
+                    let count = &mut self.result.marked_differing_chunks;
+                    *count = count.map(|count| count + 1);
+                    break;
+                }
+                at = stop;
+            }
+        }
     }
 
     /// A chunk differs: does it still, and is it still unmarked? False when it proved equal here.

@@ -2,9 +2,8 @@
 
 use super::array::{AtHand, Opened};
 use super::scan::{Stray, scan};
-use super::{ArrayFacts, Checked, Copying, ReaddOptions, Refusal, verification};
+use super::{ArrayFacts, Checked, Copying, Doing, ReaddOptions, Refusal, verification};
 use crate::array::geometry::Geometry;
-use crate::array::readd::verify::Progress;
 use crate::array::readd::{
     BitmapCopy, Entry, Judgement, Marks, Named, Situation, Union, copied_bytes, judge,
 };
@@ -19,7 +18,7 @@ use std::ffi::OsStr;
 pub(super) fn answer(
     options: &ReaddOptions,
     at_hand: &AtHand,
-    retell: &mut dyn FnMut(Progress),
+    retell: &mut dyn FnMut(Doing),
 ) -> Result<Checked, Refusal> {
     let mut problems = at_hand.problems.clone();
     let (scanned, strays) = match options.scan {

@@ -32,6 +32,8 @@ pub(super) fn scan(at_hand: &AtHand) -> (Scanned, Vec<Stray>) {
             continue;
         }
         seen.push(number);
+        // Under the name that people know it by.
+        let path = system.device_path(number).unwrap_or(path);
         let name = path.display().to_string();
         let store = match DirectStore::open(&path, OpenMode::Read) {
             Ok(store) => CachedStore::new(store),

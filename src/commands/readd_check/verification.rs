@@ -2,11 +2,11 @@
 
 use super::array::{AtHand, Opened};
 use super::facts::{Bitmaps, is_block_device};
-use super::{ReaddOptions, Verified};
+use super::{Doing, ReaddOptions, Verified, settle};
 use crate::array::geometry::{Geometry, GeometryError};
 use crate::array::readd::Marks;
 use crate::array::readd::compare::{Comparer, Side};
-use crate::array::readd::verify::{Extent, Plan, Progress, Verification, verify};
+use crate::array::readd::verify::{Extent, Plan, Verification, verify};
 use crate::bitmap::Bitmap;
 use crate::commands::given::Given;
 use crate::device::{DirectStore, OpenMode};
@@ -29,7 +29,7 @@ pub(super) fn run(
     bitmaps: &Bitmaps<'_>,
     file: Option<&Given>,
     geometry: &Result<Geometry, GeometryError>,
-    retell: &mut dyn FnMut(Progress),
+    retell: &mut dyn FnMut(Doing),
 ) -> Verified {
     let outcome = match geometry {
         Ok(geometry) => compare(options, extent, at_hand, bitmaps, file, geometry, retell),
@@ -52,7 +52,7 @@ fn compare(
     bitmaps: &Bitmaps<'_>,
     file: Option<&Given>,
     geometry: &Geometry,
-    retell: &mut dyn FnMut(Progress),
+    retell: &mut dyn FnMut(Doing),
 ) -> Result<Verification, String> {
     let open = |opened: &Opened| {
         DirectStore::open(&opened.given.path, OpenMode::Read).map_err(|error| error.to_string())
@@ -105,12 +105,19 @@ fn compare(
     let mut comparer = Comparer::new(geometry.clone(), side(&at_hand.device, own_slot), others)
         .map_err(|error| error.to_string())?;
     let live = (at_hand.members.iter()).any(|member| is_block_device(&member.given.path));
+    let unsettled = settle::settle(at_hand, &marks, &mut |left| retell(Doing::Waiting(left)))
+        .map_err(|error| error.to_string())?;
     let plan = Plan {
         extent,
         limit: options.limit,
         patience: live.then_some(PATIENCE),
+        settled: unsettled.is_none(),
     };
-    verify(&marks, &mut comparer, plan, retell).map_err(|error| error.to_string())
+    let mut comparing = |progress| retell(Doing::Comparing(progress));
+    let found = verify(&marks, &mut comparer, plan, &mut comparing);
+    found
+        .map(|found| Verification { unsettled, ..found })
+        .map_err(|error| error.to_string())
 }
 
 fn member_marks<'a>(
