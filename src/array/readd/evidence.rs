@@ -1,6 +1,7 @@
 //! What speaks against the bits (design.md W9, W17).
 
 use super::{Named, Situation, own_slot};
+use crate::array::geometry::Geometry;
 use crate::array::member::{MemberSuper, Role, SlotState};
 use crate::array::verdict::Reason;
 use crate::format::level::Level;
@@ -254,6 +255,13 @@ pub(super) fn notes(situation: &Situation<'_>, array: &MemberSuper) -> Vec<Reaso
         notes.push(Reason::new(
             "resync-first",
             "the array is not marked clean: it is resynchronised before it takes a member",
+        ));
+    }
+    if Geometry::of(array).is_ok_and(|geometry| geometry.rows_may_go_unmarked()) {
+        notes.push(Reason::new(
+            "rows-may-be-unmarked",
+            "some kernels (6.12.107 among them) write rows of such an array without marking them: if one of those has run \
+             it, only --verify=full tells what differs",
         ));
     }
     if situation.trusted().any(|copy| copy.raw.is_lockless()) {

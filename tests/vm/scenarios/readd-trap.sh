@@ -95,7 +95,7 @@ trap_() {
     leave "$md" "$third"
     answer 1 "$text: status 1" "/dev/$md" --member "$victim"
     check_eq "$text: unsafe, the third superblock is there" "true unsafe $with" "$(both)"
-    check_match "$text: its device is named" "${third#/dev/}\|dm-[0-9]* held slot" "$(cat $STATE/stdout)"
+    check_match "$text: its device is named" "($third|/dev/dm-[0-9]+) held slot" "$(cat $STATE/stdout)"
     check 1 "$text: in words" mdbitmap readd-check "/dev/$md" --member "$victim"
     check_match "$text: UNSAFE" 'Verdict: UNSAFE' "$(cat $STATE/stdout)"
     check_match "$text: what to type" "mdadm /dev/$md --add-spare $victim" "$(cat $STATE/stdout)"
