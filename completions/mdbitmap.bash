@@ -34,6 +34,9 @@ _mdbitmap() {
             mdbitmap,map)
                 cmd="mdbitmap__subcmd__map"
                 ;;
+            mdbitmap,readd-check)
+                cmd="mdbitmap__subcmd__readd__subcmd__check"
+                ;;
             *)
                 ;;
         esac
@@ -41,7 +44,7 @@ _mdbitmap() {
 
     case "${cmd}" in
         mdbitmap)
-            opts="-h -V --help --version examine check extents dump map create"
+            opts="-h -V --help --version examine check extents dump map readd-check create"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -321,6 +324,32 @@ _mdbitmap() {
                     return 0
                     ;;
                 -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdbitmap__subcmd__readd__subcmd__check)
+            opts="-h --member --verify --strict --limit --no-scan --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --member)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --verify)
+                    COMPREPLY=($(compgen -W "sample full" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

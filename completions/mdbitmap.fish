@@ -31,6 +31,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds 
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "extents" -d 'Lists the dirty extents, for people and other tools: table, CSV, JSON, ddrescue mapfile'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "dump" -d 'Writes whole bitmaps as text that can be read and edited, or as JSON'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d 'Would a re-add go by the bitmap, how much would it copy, is it safe?'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
@@ -80,6 +81,14 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l of -d 'The pos
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l member -d 'The device (or image) that is to come back' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l verify -d 'Compares unmarked chunks of DEV with the array: sample or full' -r -f -a "sample\t''
+full\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l limit -d 'Reads so many bytes a second of each device at most; a suffix is required: 200M' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l strict -d 'Exit status 1 also when the verdict is unproven'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l no-scan -d 'Does not look for other superblocks of the array on this machine\'s block devices'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -l json -d 'One JSON object'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand readd-check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l size -d 'Covers so much: a member of raid1/4/5/6, the array of raid10' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l like -d 'Covers the array that MEMBER (device or image) belongs to, and takes its UUID' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l array -d 'Covers the running array ARRAY (/dev/md0), and takes its UUID' -r -F

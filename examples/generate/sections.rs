@@ -2,6 +2,8 @@
 
 #[path = "map.rs"]
 mod map;
+#[path = "readd_check.rs"]
+mod readd_check;
 
 /// Sections of mdbitmap(8) behind the options.
 pub const MAIN: &[&str] = &[BITMAP, LIMITS, EXIT_STATUS, MAIN_EXAMPLES, MAIN_SEE_ALSO];
@@ -21,6 +23,12 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         "extents" => vec![EXTENTS_OUTPUT, EXIT_STATUS, EXTENTS_EXAMPLES, VERB_SEE_ALSO],
         "dump" => vec![DUMP_NOTES, EXIT_STATUS, DUMP_EXAMPLES, VERB_SEE_ALSO],
         "map" => vec![map::OUTPUT, EXIT_STATUS, map::EXAMPLES, VERB_SEE_ALSO],
+        "readd-check" => vec![
+            readd_check::NOTES,
+            readd_check::STATUS,
+            readd_check::EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
@@ -93,6 +101,7 @@ const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
 .BR mdbitmap-examine (8),
 .BR mdbitmap-check (8),
 .BR mdbitmap-map (8),
+.BR mdbitmap-readd-check (8),
 .BR mdbitmap-create (8)
 "#;
 
