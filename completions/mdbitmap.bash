@@ -58,7 +58,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__check)
-            opts="-q -e -h --json --quiet --min-severity --metadata --offset --help"
+            opts="-q -e -h --json --quiet --min-severity --metadata --offset --host-endian --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -78,6 +78,10 @@ _mdbitmap() {
                     ;;
                 --offset)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-endian)
+                    COMPREPLY=($(compgen -W "be32 be64" -- "${cur}"))
                     return 0
                     ;;
                 *)

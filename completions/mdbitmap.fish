@@ -49,6 +49,8 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s h -l help 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l min-severity -d 'Shows findings from this severity up: note (default), warning, error, danger' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
+be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l json -d 'One JSON object for all arrays'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s q -l quiet -d 'Prints nothing; the exit status tells'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -141,5 +141,10 @@ pub fn unchecked(case: &Case<'_>) -> Vec<String> {
             ));
         }
     }
+    sentences.push(
+        "the data: only metadata was read; whether members are equal is told by a check of the running array (echo check > \
+         /sys/block/mdX/md/sync_action)"
+            .to_owned(),
+    );
     sentences
 }

@@ -83,6 +83,13 @@ pub fn command() -> Command {
                 .value_parser(super::size::offset)
                 .conflicts_with("metadata"),
         )
+        .arg(
+            Arg::new("host-endian")
+                .long("host-endian")
+                .value_name("ORDER")
+                .help("Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64")
+                .value_parser(["be32", "be64"]),
+        )
 }
 
 fn options(matches: &ArgMatches) -> CheckOptions {
@@ -95,7 +102,11 @@ fn options(matches: &ArgMatches) -> CheckOptions {
             .collect(),
         metadata: matches.get_one("metadata").copied(),
         offset: matches.get_one("offset").copied(),
-        order: BitOrder::default(),
+        order: match matches.get_one::<String>("host-endian").map(String::as_str) {
+            Some("be32") => BitOrder::Be32,
+            Some("be64") => BitOrder::Be64,
+            _ => BitOrder::Little,
+        },
     }
 }
 

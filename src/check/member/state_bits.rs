@@ -1,7 +1,9 @@
 //! State bits, version and padding of a bitmap superblock.
 
+use crate::bitmap::Bitmap;
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
+use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{RawBitmapSuper, state};
 
 kinds! {
@@ -51,7 +53,14 @@ fn of_super(input: &Input<'_>, raw: &RawBitmapSuper) -> Vec<Finding> {
     if raw.version == 3 {
         findings.push(HOST_ENDIAN.found(
             &input.name,
-            "version 3: bits lie in the order of the machine that wrote them; little-endian is assumed here",
+            format!(
+                "version 3: bits lie in the order of the machine that wrote them; {} is assumed here",
+                match input.bitmap().map(Bitmap::order) {
+                    Some(BitOrder::Be32) => "big-endian with words of 32 bits",
+                    Some(BitOrder::Be64) => "big-endian with words of 64 bits",
+                    _ => "little-endian",
+                }
+            ),
             "reads them in its own order",
             "none needed on the machine that it comes from; before the disks move to another one, replace it by version 4 \
              (remove the bitmap and add it anew)",

@@ -34,7 +34,10 @@ pub fn check(options: &CheckOptions) -> Checked {
         offset: options.offset,
         order: options.order,
     };
-    let mut all = given::open_all(&options.paths, &given_options);
+    let mut all = with_members(
+        given::open_all(&options.paths, &given_options),
+        &given_options,
+    );
     let mut checked = Checked::default();
     for given in &mut all {
         if given.is_usable() {
@@ -55,6 +58,20 @@ pub fn check(options: &CheckOptions) -> Checked {
         checked.arrays.push(ArrayReport::of(&case, findings));
     }
     checked
+}
+
+/// Adds the members of running arrays that have a bitmap file, or no bitmap at all.
+fn with_members(given: Vec<Given>, options: &GivenOptions) -> Vec<Given> {
+    let mut all = Vec::new();
+    for one in given {
+        let members = given::members_of_array(&one, options);
+        // A running array is no member; its members stand for it.
+        if members.is_empty() || !one.is_block_device {
+            all.push(one);
+        }
+        all.extend(members);
+    }
+    all
 }
 
 /// What is known about a device or file that is open.

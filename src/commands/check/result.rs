@@ -80,3 +80,54 @@ impl Checked {
         failed.chain(found).max().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{FindingKind, catalogue};
+    use crate::commands::given::ProblemKind;
+
+    fn with(kind: &FindingKind) -> Checked {
+        let array = ArrayReport {
+            title: String::new(),
+            uuid: None,
+            devices: Vec::new(),
+            findings: vec![kind.found("a", "b", "c", "d")],
+            unchecked: Vec::new(),
+            conclusion: String::new(),
+        };
+        Checked {
+            arrays: vec![array],
+            ..Checked::default()
+        }
+    }
+
+    #[test]
+    fn the_exit_status_follows_the_severity() {
+        assert_eq!(Checked::default().status(), Status::Done);
+        for kind in catalogue() {
+            let expected = match kind.severity {
+                _ if kind.name == "unreadable" => Status::Unreadable,
+                Severity::Note => Status::Done,
+                _ => Status::Failed,
+            };
+            assert_eq!(with(kind).status(), expected, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_opened_counts_too() {
+        let mut checked = Checked::default();
+        for (kind, status) in [
+            (ProblemKind::Open, Status::Failed),
+            (ProblemKind::Read, Status::Unreadable),
+            (ProblemKind::Open, Status::Unreadable),
+        ] {
+            checked.failed.push(Failed {
+                path: OsString::from("x"),
+                problem: Problem::new(kind, "x"),
+            });
+            assert_eq!(checked.status(), status);
+        }
+    }
+}

@@ -74,6 +74,33 @@ fn in_its_place(mut given: Given, array: &RunningArray, options: &GivenOptions) 
     members
 }
 
+/// The members of the running array whose bitmap file `given` is, or which it is itself where it has no
+/// bitmap: for verbs that look at members even then.
+pub(in crate::commands) fn members_of_array(given: &Given, options: &GivenOptions) -> Vec<Given> {
+    let without_bitmap = given.is_block_device
+        && given.member.is_none()
+        && given
+            .problems
+            .iter()
+            .any(|problem| problem.kind == ProblemKind::NoBitmap);
+    let array = match &given.running_array {
+        Some(array) if !given.is_block_device => array,
+        _ if without_bitmap => &given.path,
+        _ => return Vec::new(),
+    };
+    let Ok(Some(running)) = arrays::running_array(Path::new(array)) else {
+        return Vec::new();
+    };
+    let paths = member_paths(&running).unwrap_or_default();
+    paths
+        .iter()
+        .map(|path| Given {
+            running_array: Some(array.clone()),
+            ..Given::open(path, options)
+        })
+        .collect()
+}
+
 /// Members that hold a slot and work; the others have no current bitmap.
 fn member_paths(array: &RunningArray) -> Result<Vec<OsString>, String> {
     let current = |member: &&ArrayMember| {

@@ -8,6 +8,7 @@ mod problem;
 pub use found::{Found, Kind, UuidText};
 pub use problem::{Problem, ProblemKind};
 
+pub(in crate::commands) use expand::members_of_array;
 pub(in crate::commands) use locate::locate;
 
 use crate::array::{FoundSuper, MetadataFilter};

@@ -70,6 +70,7 @@ phase_1() {
     write 0
     stop_array md0
     keep sound
+    running
     accepted
     no_bitmap
     too_few
@@ -78,6 +79,19 @@ phase_1() {
     re_added
     bitmap_file
     [ "$KERNEL" != llbitmap ] || lockless
+}
+
+# A running array: its members as they lie on disk at that moment.
+running() {
+    starts "running" /dev/a /dev/b
+    write 64
+    check 0 "running: sound" mdbitmap check /dev/md0
+    check_match "running: members" '^raid1 of 2 members, uuid [0-9a-f:]*: .*(dm-|[ab]).* ' "$(head -n 1 $STATE/stdout)"
+    check_match "running: said" 'in use by md array md0' "$(cat $STATE/stderr)"
+    must "$MDADM" --grow /dev/md0 --bitmap=none
+    check 0 "running, no bitmap: a note" mdbitmap check /dev/md0
+    check_match "running, no bitmap: a note" 'note: no-bitmap' "$(cat $STATE/stdout)"
+    stop
 }
 
 # Fields of the bitmap superblock (at byte 8192) that kernels take as they are. finding|offset|bytes
@@ -92,6 +106,11 @@ accepted() {
         stop
         case $name in
             unknown-state-bits) check_eq "$name: taken over" 80 "$(u32 /dev/a 8240)" ;;
+            events-cleared-ahead)
+                case $KERNEL in
+                    6.*) check_eq "$name: kept" 255 "$(u32 /dev/a 8224)" ;;
+                    *) check_no_match "$name: lowered" '^255$' "$(u32 /dev/a 8224)" ;;
+                esac ;;
             pad-not-zero) check_eq "$name: left alone" 7 "$(u32 /dev/a 8328)" ;;
         esac
     done 3<< 'END'
@@ -225,6 +244,9 @@ bitmap_file() {
     has "in memory" file-system-unsuitable /dev/a /dev/b /mnt/memory/whole
     check_match "in memory: refused" '^errno' "$(set_bitmap_file /dev/md0 /mnt/memory/whole)"
     check_eq "whole: attached" ok "$(set_bitmap_file /dev/md0 /mnt/fs/whole)"
+    write 64
+    check 0 "running, bitmap file: sound" mdbitmap check /dev/md0
+    check_match "running, bitmap file: members and file" '^raid1 of 2 members, .* /mnt/fs/whole$' "$(head -n 1 $STATE/stdout)"
     stop
     umount /mnt/fs /mnt/memory
 }
