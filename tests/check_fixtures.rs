@@ -55,8 +55,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
         &[
             "lockless-over-bad-block-log a",
             "readd-unsafe b",
-            "vacant-slot",
             "member-out-of-date b",
+            "vacant-slot",
             "kernel-lockless-resync",
             "kernel-logical-block-size",
             "kernel-lockless",
@@ -144,7 +144,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ("raid1-0.90-clean", &[]),
     (
         "raid1-0.90-degraded",
-        &["vacant-slot", "member-out-of-date b", "readd-unproven b"],
+        &["member-out-of-date b", "vacant-slot", "readd-unproven b"],
     ),
     ("raid1-0.90-dirty", &[]),
     ("raid1-0.90-pages", &[]),
@@ -160,8 +160,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
     (
         "raid1-1.2-degraded",
         &[
-            "vacant-slot",
             "member-out-of-date b",
+            "vacant-slot",
             "readd-unproven b",
             "kernel-logical-block-size",
         ],
@@ -181,7 +181,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     (
         "raid1-1.2-stale",
-        &["vacant-slot", "member-out-of-date b", "readd-unproven b"],
+        &["member-out-of-date b", "vacant-slot", "readd-unproven b"],
     ),
     ("raid1-1.2-write-behind", &[]),
     (
@@ -207,7 +207,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     (
         "raid5-0.90-degraded",
-        &["vacant-slot", "member-out-of-date c", "readd-unproven c"],
+        &["member-out-of-date c", "vacant-slot", "readd-unproven c"],
     ),
     (
         "raid5-1.2-clean",

@@ -12,6 +12,8 @@ pub struct Case<'a> {
     pub others: Vec<Input<'a>>,
     /// The array; `None` without a member.
     pub membership: Option<Membership>,
+    /// Names of the members of other arrays that were given as well.
+    pub strangers: Vec<String>,
 }
 
 impl<'a> Case<'a> {
@@ -36,9 +38,11 @@ impl<'a> Case<'a> {
                     members: Vec::new(),
                     others: vec![input],
                     membership: None,
+                    strangers: Vec::new(),
                 }),
             }
         }
+        introduce(&mut cases);
         cases
     }
 
@@ -52,6 +56,7 @@ impl<'a> Case<'a> {
             members,
             others: Vec::new(),
             membership,
+            strangers: Vec::new(),
         }
     }
 
@@ -112,6 +117,19 @@ impl<'a> Case<'a> {
                 .first()
                 .map_or_else(String::new, |input| input.name.clone()),
         }
+    }
+}
+
+/// Tells each array of the members of the others.
+fn introduce(cases: &mut [Case<'_>]) {
+    let names = |case: &Case<'_>| -> Vec<String> {
+        let members = case.members.iter();
+        members.map(|input| input.name.clone()).collect()
+    };
+    let all: Vec<Vec<String>> = cases.iter().map(names).collect();
+    for (own, case) in cases.iter_mut().enumerate() {
+        let others = all.iter().enumerate().filter(|(index, _)| *index != own);
+        case.strangers = others.flat_map(|(_, names)| names.clone()).collect();
     }
 }
 

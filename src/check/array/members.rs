@@ -12,9 +12,10 @@ kinds! {
     MEMBER_COPIED "member-copied" Danger Loss "one member is a copy of another";
     GEOMETRY_DIFFERS "geometry-differs" Error None "a member in sync describes another array than the freshest does";
     MEMBER_FORGOTTEN "member-forgotten" Warning None "a member that is in use was not given";
+    STRANGER_GIVEN "stranger-given" Note None "members of another array were given, and this one lacks some";
     VACANT_SLOT "vacant-slot" Warning None "the array is degraded: nothing holds a slot";
-    MEMBER_OUT_OF_DATE "member-out-of-date" Warning None "the kernel leaves out a member that is more than one event behind";
-    MEMBER_FAULTY "member-faulty" Warning None "the array goes on without a member that was given";
+    MEMBER_OUT_OF_DATE "member-out-of-date" Warning LeftOut "the kernel leaves out a member that is more than one event behind";
+    MEMBER_FAULTY "member-faulty" Warning LeftOut "the array goes on without a member that was given";
     REPLACEMENT "member-replacing" Note None "a member is being filled to replace another";
 }
 
@@ -34,6 +35,7 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
         .map(|conflict| of_conflict(case, conflict))
         .chain(forgotten(case, membership))
         .chain(vacant(case, membership))
+        .chain(strangers(case, membership))
         .chain(standings.filter_map(|(index, standing)| of_standing(case, index, *standing)))
         .collect()
 }
@@ -142,6 +144,22 @@ fn vacant(case: &Case<'_>, membership: &Membership) -> Option<Finding> {
             format!("the array is degraded: nothing holds {}", text::slots(&membership.vacant)),
             "keeps the bits of all that is written meanwhile, for the member that returns",
             "put a member back (mdbitmap readd-check tells whether the old one can be re-added by bitmap), or add a new one",
+        )
+    })
+}
+
+/// A member with another UUID may have been taken for one of this array.
+fn strangers(case: &Case<'_>, membership: &Membership) -> Option<Finding> {
+    let lacks = !membership.missing.is_empty() || !membership.vacant.is_empty();
+    (lacks && !case.strangers.is_empty()).then(|| {
+        STRANGER_GIVEN.found(
+            case.title(),
+            format!(
+                "the array lacks a member, and members of another array were given too: {}",
+                text::list(&case.strangers)
+            ),
+            "goes by the UUID: a member of another array is never taken for one of this",
+            "none needed if both were meant; otherwise give the right devices (mdadm --examine shows the array of each)",
         )
     })
 }

@@ -252,6 +252,19 @@ const CASES: &[(&[&str], Make)] = &[
         images(mirror().into_iter().take(1).collect())
     }),
     (
+        &[
+            "member-forgotten",
+            "stranger-given",
+            "member-forgotten",
+            "stranger-given",
+        ],
+        || {
+            let mut disks = mirror();
+            (disks[1].md.set_uuid, disks[1].bitmap.uuid) = ([7; 16], [7; 16]);
+            images(disks)
+        },
+    ),
+    (
         &["vacant-slot", "member-out-of-date", "readd-unproven"],
         || {
             let mut disks = mirror();

@@ -108,12 +108,8 @@ phase_1() {
 # finding|offset|bytes: the array does not start
 refused_headers() {
     local name offset bytes
-    while IFS='|' read -r name offset bytes <&3; do
-        back sound /dev/a /dev/b
-        patch_all $((8192 + offset)) "$bytes" /dev/a /dev/b
-        has "$name" "$name" /dev/a /dev/b
-        refuses "$name" /dev/a /dev/b
-    done 3<< 'END'
+    [ "$KERNEL" = llbitmap ] || refused_header kernel-lockless 4 '\006'
+    while IFS='|' read -r name offset bytes <&3; do refused_header "$name" "$offset" "$bytes"; done 3<< 'END'
 bad-magic|0|x
 bitmap-missing|0|\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000
 bad-version|4|\002
@@ -124,6 +120,13 @@ bad-chunk-size|52|\001\000\001\000
 zero-daemon-sleep|56|\000\000\000\000
 bad-write-behind|60|\000\100\000\000
 END
+}
+
+refused_header() { # FINDING OFFSET BYTES
+    back sound /dev/a /dev/b
+    patch_all $((8192 + $2)) "$3" /dev/a /dev/b
+    has "$1" "$1" /dev/a /dev/b
+    refuses "$1" /dev/a /dev/b
 }
 
 # Fields that are accepted, and what becomes of them.
@@ -209,6 +212,12 @@ one_copy() {
     starts "copies, joined" /dev/a /dev/b
     stop
     check_eq "copies, joined: both chunks are copied" "equal equal" "$(differs /dev/a /dev/b 64) $(differs /dev/a /dev/b 128)"
+    back sound /dev/a /dev/b
+    patch /dev/b 8244 '\000\000\002\000'
+    has "copies of another chunk size" copies-geometry-differ /dev/a /dev/b
+    starts "copies of another chunk size" /dev/a /dev/b
+    check_match "copies of another chunk size: one of them was read" '^(64|128)KB chunk$' "$(mdstat_of md0 | grep -o '[0-9]*KB chunk')"
+    stop
     back sound /dev/a /dev/b
     patch /dev/b 8252 '\010'
     has "a header that differs" copies-header-differ /dev/a /dev/b
@@ -438,28 +447,39 @@ bitmap_file() {
     umount /mnt/fs
 }
 
-# LVM's volume was never deactivated: what it marks is not resynchronised when it is activated again.
+# LVM's volumes were never deactivated: what they mark is not resynchronised when they are activated again.
 lvm() {
-    local name
-    for name in m0 m1 d0 d1; do slice lv$name 2048; done
-    volume() { must dmsetup --noudevsync create volume --table "0 2048 raid raid1 6 0 nosync region_size 128 daemon_sleep 600000 2 /dev/lvm0 /dev/lvd0 /dev/lvm1 /dev/lvd1"; }
-    volume
+    lvm_volume raid1 2 "raid1 6 0" 1
+    # The parity of the first row is on the last leg.
+    lvm_volume raid5 3 "raid5_ls 6 128" 2
+}
+lvm_volume() { # NAME LEGS START-OF-TABLE LEG-THAT-IS-SPOILT
+    local name=$1 legs=$2 table=$3 spoilt=$4 i=0 metas= devices=
+    while [ $i -lt "$legs" ]; do
+        slice $name-m$i 2048; slice $name-d$i 2048
+        metas="$metas /dev/$name-m$i"
+        devices="$devices /dev/$name-m$i /dev/$name-d$i"
+        i=$((i + 1))
+    done
+    activate() { must dmsetup --noudevsync create volume --table "0 2048 raid $table nosync region_size 128 daemon_sleep 600000 $legs$devices"; }
+    activate
     rm -f /dev/volume
     mknod /dev/volume b "$(awk '$2 == "device-mapper" { print $1 }' /proc/devices)" "$(dmsetup info -c --noheadings -o minor volume | tr -d ' ')"
-    fill /dev/volume 64 4
+    fill /dev/volume 0 4
     sleep 1
-    keep crashed /dev/lvm0 /dev/lvm1
+    keep crashed $metas
     must dmsetup --noudevsync remove volume
-    sound "LVM" /dev/lvm0 /dev/lvm1
-    back crashed /dev/lvm0 /dev/lvm1
-    fill /dev/lvd1 64 4 'not what the other holds'
-    has "LVM" dm-raid-bits-lapse /dev/lvm0 /dev/lvm1
-    volume
+    sound "LVM $name" $metas
+    back crashed $metas
+    fill /dev/$name-d$spoilt 0 4 'not what belongs there'
+    has "LVM $name" dm-raid-bits-lapse $metas
+    read_back /dev/$name-d$spoilt 0 4 > /tmp/before
+    activate
     retry 30 sh -c "dmsetup status volume | grep -q ' idle '"
     must dmsetup --noudevsync remove volume
-    read_back /dev/lvd0 64 4 > /tmp/left; read_back /dev/lvd1 64 4 > /tmp/right
-    cmp -s /tmp/left /tmp/right && found=equal || found=different
-    check_eq "LVM: no bit is left, and the legs differ" "0 different" "$(bits_set /dev/lvm0) $found"
+    read_back /dev/$name-d$spoilt 0 4 > /tmp/after
+    check_eq "LVM $name: no bit is left" 0 "$(bits_set /dev/$name-m0)"
+    check_same_bytes "LVM $name: and the legs still differ" /tmp/before /tmp/after
 }
 
 # --- version 6 -----------------------------------------------------------------------------------------------------------
