@@ -67,6 +67,16 @@ impl Encoding {
         }
     }
 
+    /// 64 chunks from 64 times `index` on, the first in the lowest bit; `None` where they are not all
+    /// there or are no bits.
+    #[inline]
+    pub(super) fn word(self, cells: &[u8], index: u64) -> Option<u64> {
+        match self {
+            Self::Bits(order) => BitArray::new(cells, order).whole_word(index),
+            Self::States => None,
+        }
+    }
+
     /// Dirty chunks in `range`, and their states where there are any.
     pub(super) fn count(self, cells: &[u8], range: Range<u64>) -> (u64, Option<StateCounts>) {
         match self {

@@ -17,6 +17,30 @@ pub struct Runs<'a> {
     position: u64,
     /// Where the run that is still growing began.
     open: Option<u64>,
+    /// The word that the last border was found in: borders lie close together in a busy bitmap.
+    word: Option<Word>,
+}
+
+/// 64 chunks of the window in memory, all of them present.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// The first of them.
+    first: u64,
+    /// Bit i is set when chunk `first + i` is dirty.
+    dirty: u64,
+}
+
+impl Word {
+    /// Chunks of a word.
+    const CHUNKS: u64 = u64::BITS as u64;
+
+    /// The first chunk from `position` on, which lies in the word, that is dirty, or that is not.
+    #[inline]
+    fn find(self, position: u64, dirty: bool) -> Option<u64> {
+        let flip = if dirty { 0 } else { u64::MAX };
+        let rest = (self.dirty ^ flip) & (u64::MAX << (position - self.first));
+        (rest != 0).then(|| self.first + u64::from(rest.trailing_zeros()))
+    }
 }
 
 struct StoreRef<'a>(&'a dyn Store);
@@ -35,21 +59,41 @@ impl<'a> Runs<'a> {
             area,
             position: 0,
             open: None,
+            word: None,
         }
+    }
+
+    /// The first chunk of the window from the present position on that is dirty, or that is not.
+    #[inline]
+    fn find(&mut self, dirty: bool) -> Option<u64> {
+        let mut position = self.position;
+        if let Some(word) = self.word {
+            if let Some(found) = word.find(position, dirty) {
+                return Some(found);
+            }
+            position = word.first + Word::CHUNKS;
+        }
+        let (window, cells) = (self.reader.chunks.clone(), self.reader.cells());
+        let local = position - window.start..window.end - window.start;
+        let found = self.area.encoding.find(cells, local, dirty);
+        self.word = found.and_then(|found| {
+            let index = found / Word::CHUNKS;
+            let first = window.start + index * Word::CHUNKS;
+            let whole = first + Word::CHUNKS <= window.end;
+            let dirty = self.area.encoding.word(cells, index).filter(|_| whole)?;
+            Some(Word { first, dirty })
+        });
+        found.map(|found| found + window.start)
     }
 
     fn advance(&mut self) -> Result<Option<Range<ChunkIndex>>, BitmapError> {
         while self.position < self.area.present {
             if !self.reader.chunks.contains(&self.position) {
+                self.word = None;
                 self.reader.load(self.store.0, &self.area, self.position)?;
             }
-            let chunks = self.reader.chunks.clone();
-            let wanted = self.position - chunks.start..chunks.end - chunks.start;
-            let dirty = self.open.is_none();
-            let found = (self.area.encoding)
-                .find(self.reader.cells(), wanted, dirty)
-                .map(|at| at + chunks.start);
-            self.position = found.unwrap_or(chunks.end);
+            let found = self.find(self.open.is_none());
+            self.position = found.unwrap_or(self.reader.chunks.end);
             match (found, self.open.take()) {
                 (Some(end), Some(start)) => return Ok(Some(ChunkIndex(start)..ChunkIndex(end))),
                 (Some(start), None) => self.open = Some(start),

@@ -127,6 +127,14 @@ impl<'a> BitArray<'a> {
         self.last_word(index)
     }
 
+    /// The 64 bits from 64 times `index` on, the first in the lowest place; `None` unless all of them
+    /// are there.
+    #[inline]
+    pub fn whole_word(&self, index: u64) -> Option<u64> {
+        let bytes = self.words.get(usize::try_from(index).ok()?)?;
+        Some(self.order.load(*bytes))
+    }
+
     /// A word that is not whole, or not there at all.
     #[cold]
     fn last_word(&self, index: u64) -> u64 {

@@ -1,6 +1,7 @@
 //! Comma-separated values (RFC 4180): titles, then a line for each extent. A list that breaks off
 //! ends with a line without numbers.
 
+use super::text::Repeated;
 use super::{Extents, Form, Head, Text, Totals, push_bytes};
 use crate::units::Sectors;
 use std::ffi::OsStr;
@@ -11,7 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 #[derive(Default)]
 pub(super) struct Csv {
     /// The member's name and a comma.
-    prefix: Vec<u8>,
+    prefix: Repeated,
 }
 
 impl Form for Csv {
@@ -21,8 +22,9 @@ impl Form for Csv {
     }
 
     fn begin_list(&mut self, _: &mut Text<'_>, path: Option<&OsStr>, _: Sectors) -> io::Result<()> {
-        self.prefix = field(path.map(OsStr::as_bytes).unwrap_or_default());
-        self.prefix.push(b',');
+        let mut prefix = field(path.map(OsStr::as_bytes).unwrap_or_default());
+        prefix.push(b',');
+        self.prefix = Repeated::new(&prefix);
         Ok(())
     }
 
@@ -30,7 +32,7 @@ impl Form for Csv {
         let mut totals = Totals::default();
         for extent in extents {
             totals.count(&extent);
-            text.push(&self.prefix);
+            text.repeat(&self.prefix);
             push_bytes(text, extent.start.0);
             text.push(b",");
             push_bytes(text, extent.end.0.saturating_sub(extent.start.0));

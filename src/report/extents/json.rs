@@ -1,5 +1,6 @@
 //! JSON: one object, whose totals and `complete` follow the extents, so that it streams.
 
+use super::text::Repeated;
 use super::{Extents, Form, Head, Text, Totals, push_bytes};
 use crate::units::Sectors;
 use serde_json::json;
@@ -13,14 +14,14 @@ const SCHEMA: u32 = 1;
 #[derive(Default)]
 pub(super) struct Json {
     /// What each extent begins with.
-    prefix: Vec<u8>,
+    prefix: Repeated,
     /// True when an extent was written.
     any: bool,
 }
 
 impl Form for Json {
     fn begin(&mut self, text: &mut Text<'_>, head: &Head<'_>) -> io::Result<()> {
-        text.push(
+        text.push_all(
             format!(
                 "{{\"schema\":{SCHEMA},\"space\":\"{}\",\"extents\":[",
                 head.space
@@ -32,7 +33,7 @@ impl Form for Json {
 
     fn begin_list(&mut self, _: &mut Text<'_>, path: Option<&OsStr>, _: Sectors) -> io::Result<()> {
         let path = json!(path.map(OsStr::to_string_lossy));
-        self.prefix = format!("{{\"member\":{path},\"start_bytes\":").into_bytes();
+        self.prefix = Repeated::new(format!("{{\"member\":{path},\"start_bytes\":").as_bytes());
         Ok(())
     }
 
@@ -43,7 +44,7 @@ impl Form for Json {
             if std::mem::replace(&mut self.any, true) {
                 text.push(b",");
             }
-            text.push(&self.prefix);
+            text.repeat(&self.prefix);
             push_bytes(text, extent.start.0);
             text.push(b",\"length_bytes\":");
             push_bytes(text, extent.end.0.saturating_sub(extent.start.0));
@@ -80,7 +81,7 @@ impl Form for Json {
             failure.is_none() && !head.lacking,
             json!(errors)
         );
-        text.push(end.as_bytes());
+        text.push_all(end.as_bytes());
         text.line()
     }
 }

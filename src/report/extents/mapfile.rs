@@ -93,18 +93,18 @@ impl Form for Mapfile {
         } else {
             return Ok(());
         }
-        text.push(SPOILER);
+        text.push_all(SPOILER);
         text.line()
     }
 }
 
 #[inline]
-fn block(text: &mut Text<'_>, start: Sectors, end: Sectors, status: &[u8]) -> io::Result<()> {
+fn block(text: &mut Text<'_>, start: Sectors, end: Sectors, status: &[u8; 3]) -> io::Result<()> {
     // A map past 2^63 bytes was refused.
     text.hexadecimal(start.0.saturating_mul(SECTOR_BYTES));
     text.push(b"  ");
     text.hexadecimal(end.0.saturating_sub(start.0).saturating_mul(SECTOR_BYTES));
-    text.push(status);
+    text.push_all(status);
     text.line()
 }
 
@@ -115,6 +115,6 @@ fn comment(text: &mut Text<'_>, message: &str) -> io::Result<()> {
         .chars()
         .map(|c| if c.is_control() { '?' } else { c })
         .collect();
-    text.push(clean.as_bytes());
+    text.push_all(clean.as_bytes());
     text.line()
 }

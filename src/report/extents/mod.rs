@@ -187,7 +187,7 @@ fn bytes(sectors: Sectors) -> Option<u64> {
 fn push_bytes(text: &mut Text<'_>, sectors: u64) {
     match bytes(Sectors(sectors)) {
         Some(bytes) => text.decimal(bytes),
-        None => text.push(
+        None => text.push_all(
             (u128::from(sectors) * u128::from(SECTOR_BYTES))
                 .to_string()
                 .as_bytes(),

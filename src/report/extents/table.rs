@@ -1,5 +1,6 @@
 //! A table for people: columns as wide as the largest address, so that it streams.
 
+use super::text::Repeated;
 use super::{Extents, Form, Head, Text, Totals, bytes};
 use crate::array::spaces::Space;
 use crate::report::number::prose_size;
@@ -45,28 +46,28 @@ impl Form for Table {
             Some(path) => format!("{}, ", path.to_string_lossy()),
             None => "all current members together, ".to_owned(),
         };
-        text.push(format!("{of}{}, in {}:", self.what, self.addresses).as_bytes());
+        text.push_all(format!("{of}{}, in {}:", self.what, self.addresses).as_bytes());
         text.line()?;
         let width = self.width;
-        text.push(format!("{START:>width$}  {LENGTH:>width$}  SIZE").as_bytes());
+        text.push_all(format!("{START:>width$}  {LENGTH:>width$}  SIZE").as_bytes());
         text.line()
     }
 
     fn extents(&mut self, text: &mut Text<'_>, extents: &mut Extents<'_>) -> io::Result<Totals> {
         let mut totals = Totals::default();
         // Most lengths are that of one chunk: its words are kept.
-        let mut known = (0, Vec::new());
+        let mut known = (0, Repeated::default());
         for extent in extents {
             totals.count(&extent);
             let length = extent.end.0.saturating_sub(extent.start.0);
             if length != known.0 {
                 let size = prose_size(u128::from(length) * u128::from(SECTOR_BYTES));
-                known = (length, format!("  {size}").into_bytes());
+                known = (length, Repeated::new(format!("  {size}").as_bytes()));
             }
             self.number(text, extent.start.0);
             text.push(b"  ");
             self.number(text, length);
-            text.push(&known.1);
+            text.repeat(&known.1);
             text.line()?;
         }
         Ok(totals)
@@ -75,7 +76,7 @@ impl Form for Table {
     fn end_list(&mut self, text: &mut Text<'_>, totals: &Totals) -> io::Result<()> {
         let of = u128::from(self.length.0) * u128::from(SECTOR_BYTES);
         let line = format!("{} of {}", summary(totals), prose_size(of));
-        text.push(line.as_bytes());
+        text.push_all(line.as_bytes());
         text.line()
     }
 
@@ -90,7 +91,7 @@ impl Form for Table {
             text.push(b"INCOMPLETE: not everything could be read, and more may be dirty");
             text.line()
         } else if self.lists > 1 {
-            text.push(format!("\nTogether {}", summary(totals)).as_bytes());
+            text.push_all(format!("\nTogether {}", summary(totals)).as_bytes());
             text.line()
         } else {
             Ok(())
