@@ -114,7 +114,12 @@ fn at_most(checked: &Checked) -> &'static str {
 }
 
 fn verdict(checked: &Checked) -> String {
+    let used = matches!(checked.judgement.entry, Entry::Bitmap | Entry::Nothing);
     match checked.safety() {
+        Safety::Unsafe if !used => {
+            "unsafe, were the bitmap used, which it would not be".to_owned()
+        }
+        Safety::Unproven if !used => "of no matter: the bitmap would not be used".to_owned(),
         Safety::Proven => {
             "proven: every unmarked chunk was compared and is equal".to_owned()
         }

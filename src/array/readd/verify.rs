@@ -388,3 +388,6 @@ fn sector_range(bytes: Range<u128>, window: Range<u64>) -> Range<Sectors> {
     let end = sector(bytes.end.div_ceil(512)).min(window.end);
     Sectors(start)..Sectors(end.max(start))
 }
+
+#[cfg(test)]
+mod tests;

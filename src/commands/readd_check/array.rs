@@ -83,7 +83,7 @@ pub(super) fn gather(options: &ReaddOptions) -> Result<AtHand, Refusal> {
     if members.is_empty() {
         return Err(no_members(problems));
     }
-    let membership = one_array(&members, &device)?;
+    let membership = one_array(&members, &device, running.is_some())?;
     Ok(AtHand {
         running,
         members,
@@ -229,8 +229,9 @@ fn no_members(problems: Vec<Problem>) -> Refusal {
     }
 }
 
-/// The array of the members, of which the device must have been one and must not be one now.
-fn one_array(members: &[Opened], device: &Opened) -> Result<Membership, Refusal> {
+/// The array of the members, of which the device must have been one and must not be one now (which
+/// the driver has said already of an array that `runs`).
+fn one_array(members: &[Opened], device: &Opened, runs: bool) -> Result<Membership, Refusal> {
     let found: Vec<&FoundSuper> = members.iter().map(|member| &member.found).collect();
     let membership = Membership::of(&found).map_err(|error| Refusal::Refused(error.to_string()))?;
     let name_of = |index: usize| members.get(index).map(Opened::name).unwrap_or_default();
@@ -267,7 +268,7 @@ fn one_array(members: &[Opened], device: &Opened) -> Result<Membership, Refusal>
             name_of(second)
         ));
     }
-    if is_in_array(&array.found.member, own) {
+    if !runs && is_in_array(&array.found.member, own) {
         return refused(format!(
             "{name}: is a current member already: {} lists it in its slot, and it has seen event {} of {}; there is \
              nothing to re-add",

@@ -147,6 +147,14 @@ refused() {
     answer 3 "failed and not removed: status 3" /dev/md0 --member /dev/b
     check_match "failed and not removed: said" 'mdadm /dev/md0 --remove /dev/b' "$(cat $STATE/stdout)"
     retry 10 "$MDADM" /dev/md0 --remove /dev/b
+    # As early in an initramfs.
+    umount /sys/kernel/config 2> /dev/null
+    umount /sys; umount /proc
+    check 1 "with devtmpfs alone: nothing in /sys" test -e /sys/block
+    answer 0 "with devtmpfs alone: status 0" /dev/md0 --member /dev/b
+    check_eq "with devtmpfs alone: the answer" "true unproven " "$(both)"
+    answer 3 "with devtmpfs alone: a current member is refused" /dev/md0 --member /dev/a
+    mount -t proc proc /proc; mount -t sysfs sys /sys
     return_by_bitmap md0 /dev/b
 }
 

@@ -99,7 +99,7 @@ impl<'a> Comparer<'a> {
             return Err(CannotCompare::NoOther);
         }
         let sides = others.len() as u64 + 1;
-        let bytes = (MEMORY / sides).clamp(64 << 10, LARGEST_WINDOW);
+        let bytes = (MEMORY / sides).clamp(4 << 10, LARGEST_WINDOW);
         let unit = geometry.raid_chunk().0.max(1);
         let sectors = bytes / SECTOR_BYTES;
         // Whole RAID chunks, where that many fit.
