@@ -112,9 +112,9 @@ pub struct UsageError(pub String);
 pub fn command() -> Command {
     Command::new("mdbitmap")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Reads and makes the write-intent bitmaps of Linux md arrays (RAID)")
+        .about("Reads, judges and makes the write-intent bitmaps of Linux md arrays (RAID)")
         .long_about(
-            "Reads and makes the write-intent bitmaps of Linux md arrays (RAID).\n\n\
+            "Reads, judges and makes the write-intent bitmaps of Linux md arrays (RAID).\n\n\
              Works on member disks, partitions, images of members, bitmap files and bare bitmap devices, \
              for every bitmap version (3, 4, 5 clustered, 6 lockless). Nothing is written unless the verb says so.",
         )
