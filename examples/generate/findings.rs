@@ -32,7 +32,8 @@ pub fn page() -> String {
     let mut text = String::from(
         "# Findings of `mdbitmap check`\n\n\
          Written by `cargo run --example generate` from the rules in `src/check`. Names are stable: scripts may rely on\n\
-         them. Each has an image that shows it and one that does not in `tests/check`.\n",
+         them. Each has an image that shows it, and sound ones that do not, in `src/check/member/tests.rs` or\n\
+         `src/check/array/tests.rs`; what kernels do is shown by the scenarios `check-claims` and `check-members`.\n",
     );
     for severity in gravest_first() {
         text.push_str(&format!(

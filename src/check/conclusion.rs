@@ -62,7 +62,9 @@ fn outcome(case: &Case<'_>, findings: &[Finding]) -> &'static str {
         Effect::LeftOut if all_hit(case, findings, Effect::LeftOut) => {
             "the array does not start like this"
         }
-        Effect::LeftOut => "the array starts without a member, if the others suffice",
+        Effect::LeftOut => {
+            "the array starts if the other members, and their copies of the bitmap, suffice"
+        }
         Effect::Unused => "the array starts, and its bitmap protects nothing",
         Effect::AllDirty
             if all_hit(case, findings, Effect::AllDirty)
@@ -140,6 +142,12 @@ pub fn unchecked(case: &Case<'_>) -> Vec<String> {
                 input.name
             ));
         }
+    }
+    if case.is_dm_raid() {
+        sentences.push(
+            "whether these are legs of one volume: their superblocks bear no UUID (lvs -a tells)"
+                .to_owned(),
+        );
     }
     sentences.push(
         "the data: only metadata was read; whether members are equal is told by a check of the running array (echo check > \

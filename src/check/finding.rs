@@ -75,7 +75,8 @@ pub enum Effect {
     AllDirty,
     /// The array runs as if it had no such bitmap.
     Unused,
-    /// The kernel does not take this member: the array starts without it, or not at all.
+    /// The kernel does not take this member, or cannot read its copy of the bitmap: the array starts by
+    /// the others, or not at all.
     LeftOut,
     /// The array does not start.
     NoStart,

@@ -13,7 +13,7 @@ kinds! {
     NO_BITMAP "no-bitmap" Note None "the array has no bitmap";
     LEFTOVER "leftover-bitmap" Note None "a bitmap of this array lies where one would be, and is not announced";
     NO_LOCATION "no-location" Error Unused "the md superblock announces a bitmap and gives it no place";
-    OUTSIDE "bitmap-outside-device" Error NoStart "the announced place of the bitmap is not on the device";
+    OUTSIDE "bitmap-outside-device" Error LeftOut "the announced place of the bitmap is not on the device";
     PLACE_DIFFERS "bitmap-place-differs" Danger Loss "the members do not agree on where the bitmap is, or whether there is one";
 }
 

@@ -9,7 +9,7 @@ use crate::units::Bytes;
 kinds! {
     ON_CLEAN "dirt-on-clean" Note None "chunks are marked on an array that is clean: the marks lapse without a resync";
     PAST_END "ones-past-end" Note None "some bits behind the last chunk are set: more than nothing, less than the fill of mdadm";
-    MISSING "bits-missing" Error NoStart "the device ends before the bits do";
+    MISSING "bits-missing" Error LeftOut "the device ends before the bits do";
     TOO_FEW "too-few-bits" Danger Loss "the bitmap was made for a smaller array: the bits of its end were never written";
 }
 

@@ -11,7 +11,7 @@ use crate::format::bitmap_super::RawBitmapSuper;
 use crate::units::Bytes;
 
 kinds! {
-    HEADER_CUT_OFF "header-cut-off" Error NoStart "the device ends before the bitmap's first block does";
+    HEADER_CUT_OFF "header-cut-off" Error LeftOut "the device ends before the bitmap's first block does";
     BITMAP_MISSING "bitmap-missing" Error NoStart "the md superblock announces a bitmap where there are only zeros";
     BAD_MAGIC "bad-magic" Error NoStart "what lies in the bitmap's place is not a bitmap";
     BAD_VERSION "bad-version" Error NoStart "the bitmap's version is not 3, 4, 5 or 6";

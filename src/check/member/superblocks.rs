@@ -115,10 +115,12 @@ fn refused(input: &Input<'_>) -> Vec<Finding> {
                 "a truncated image: copy it again. A device that shrank (a partition, a controller's reserved area): give it \
                  its size back before anything is written to it",
             ),
+            // Some releases of mdadm then add it as if it were new.
             _ => REFUSED.found(
                 &input.name,
                 format!("its {failure}"),
-                "does not take this member: the array starts without it, or not at all",
+                "does not take this member: the array starts without it, or not at all; mdadm may then add it as a new one, \
+                 and what is on it is overwritten",
                 "if the other members are sound, zero this superblock (mdadm --zero-superblock) and add the device anew",
             ),
         })
