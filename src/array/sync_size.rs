@@ -56,7 +56,7 @@ pub enum SizeError {
     /// A raid10 layout in which the kernel's recovery does not find what its writes stored.
     #[error(
         "raid10 layout 0x{layout:x} with {raid_disks} members has far sets smaller than its copies reach: \
-         the kernel rebuilds other chunks there than it writes; no tool can handle it safely"
+         the kernel cannot rebuild a member, and may crash when it tries"
     )]
     Contradiction {
         /// The layout found.
