@@ -123,14 +123,17 @@ fn forgotten(case: &Case<'_>, membership: &Membership) -> Option<Finding> {
     (!membership.missing.is_empty()).then(|| {
         MEMBER_FORGOTTEN.found(
             case.title(),
-            format!(
-                "{} in use by the superblock of {}, but no current member that holds it was given",
-                match membership.missing.as_slice() {
-                    [slot] => format!("slot {slot} is"),
-                    many => format!("{} are", text::slots(many)),
-                },
-                freshest_name(case)
-            ),
+            match membership.missing.as_slice() {
+                [slot] => format!(
+                    "slot {slot} is in use by the superblock of {}, but no current member that holds it was given",
+                    freshest_name(case)
+                ),
+                many => format!(
+                    "{} are in use by the superblock of {}, but no current members that hold them were given",
+                    text::slots(many),
+                    freshest_name(case)
+                ),
+            },
             "does not start the array without it unless told to (mdadm --run), and then counts its slot as failed",
             "give all members: its superblock may be fresher, its bitmap may differ, and no bit may be cleared without it",
         )
