@@ -1,6 +1,7 @@
 # Bitmap files that we made, in the kernel's hands: attached by SET_BITMAP_FILE, written to, crashed; refused by kernels
 # since 6.18. (create-running.sh: files in use, --clean, stale ones.)
 # phases: 2
+# long-kernels: 6.12 llbitmap
 
 phase_1() {
     local uuid

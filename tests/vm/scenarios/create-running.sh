@@ -1,6 +1,7 @@
 # create on running arrays: the same bytes as mdadm 4.2, files that md takes, files in use, --clean.
 # kernels: 6.1 6.12
 # phases: 1
+# long-kernels: 6.12
 
 # same_as_mdadm TEXT MEMBERS-AND-OPTIONS...: a file for md0 beside the one that mdadm makes. md cannot use a file on tmpfs,
 # so the kernel refuses mdadm's after it was written, and its bytes stay what mdadm made.

@@ -1,7 +1,7 @@
 # The bitmaps of dm-raid (LVM RAID volumes), which no other tool shows: against the bytes on disk, dmsetup, and the number
 # of chunks that were written.
 # phases: 2
-# long-kernels: 6.12 7
+# long-kernels: 6.12 7 llbitmap
 
 # name|legs|sectors of the volume|sectors that the bitmap covers|table. region_size is the chunk size in sectors.
 # daemon_sleep (milliseconds) keeps the kernel from clearing bits meanwhile.

@@ -1,6 +1,7 @@
 # examine against mdadm -X 4.2 and 4.6, byte for byte: arrays of each level and metadata, written to and crashed, stopped,
 # degraded, degraded and stopped.
 # phases: 2
+# long-kernels: 6.12 llbitmap
 
 # name|members|mdadm|what is done to it|arguments. Delays are long enough that the kernel clears nothing meanwhile.
 arrays() {

@@ -1,5 +1,6 @@
 # examine beside running arrays: /proc/mdstat's figures, what is on disk and not in the page cache, /dev/mdX, --explain.
 # phases: 1
+# long-kernels: 6.12 llbitmap
 
 phase_1() {
     slice a 40960; slice b 40960; slice c 8192; slice d 8192; slice e 8192; slice f 8192; slice g 40960

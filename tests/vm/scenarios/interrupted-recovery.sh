@@ -3,6 +3,7 @@
 # the superblocks (all bits are set then, none demands a resync of a clean array), the kernel leaves out the rest of
 # the recovery and shows [UU] over different members. Only what is safe is checked; what is not is noted.
 # phases: 1
+# long-kernels: 6.12 7 llbitmap
 
 # interrupt: a mirror whose second member misses 4 MiB less what a short recovery copied
 interrupt() {

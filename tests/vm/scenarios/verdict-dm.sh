@@ -1,5 +1,6 @@
 # What `examine` predicts of the metadata device of an LVM RAID volume, against what the kernel then resynchronises.
 # phases: 2
+# long-kernels: 6.12 7 llbitmap
 # timeout: 600
 
 start_volume() {
