@@ -37,6 +37,9 @@ _mdbitmap() {
             mdbitmap,readd-check)
                 cmd="mdbitmap__subcmd__readd__subcmd__check"
                 ;;
+            mdbitmap,unbundle)
+                cmd="mdbitmap__subcmd__unbundle"
+                ;;
             *)
                 ;;
         esac
@@ -44,7 +47,7 @@ _mdbitmap() {
 
     case "${cmd}" in
         mdbitmap)
-            opts="-h -V --help --version examine check extents dump map readd-check create"
+            opts="-h -V --help --version examine check extents dump unbundle map readd-check create"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,7 +149,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__dump)
-            opts="-o -f -e -h --output --force --verify --json --metadata --offset --host-endian --help"
+            opts="-o -f -e -h --output --force --verify --bundle --json --metadata --offset --host-endian --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -183,6 +186,21 @@ _mdbitmap() {
                     return 0
                     ;;
                 --verify)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --bundle)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -353,6 +371,24 @@ _mdbitmap() {
                     COMPREPLY=($(compgen -W "sample full" -- "${cur}"))
                     return 0
                     ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdbitmap__subcmd__unbundle)
+            opts="-h --limit --dry-run --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -30,6 +30,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "examine" -d 'Show
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds what is wrong with bitmaps and their arrays, and says what the kernel would do'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "extents" -d 'Lists the dirty extents, for people and other tools: table, CSV, JSON, ddrescue mapfile'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "dump" -d 'Writes whole bitmaps as text that can be read and edited, or as JSON'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "unbundle" -d 'Makes sparse images of an array\'s members from a bundle (dump --bundle)'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d 'Would a re-add go by the bitmap, how much would it copy, is it safe?'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
@@ -70,6 +71,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l resync -d 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s o -l output -d 'Writes to FILE, which is whole or not there at all' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l verify -d 'Compares the devices with the dump FILE: status 1 when something differs' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l bundle -d 'Writes the members\' metadata to FILE, as one small file for unbundle' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
@@ -77,6 +79,10 @@ be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s f -l force -d 'Replaces FILE if it exists'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand dump" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l limit -d 'The most that the images may take on disk; a suffix is required [default: 1G]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l dry-run -d 'Checks the bundle and says what is in it; makes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l json -d 'One JSON object'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l sector -d 'The sector at this position; a suffix is required: 123456s, 1G. May be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l range -d 'All sectors of a range, as in 8K+1M or 123456s+8s. May be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l of -d 'The positions are those of this member, from its start, not of the array' -r -F

@@ -22,6 +22,12 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         "check" => vec![CHECK_OUTPUT, CHECK_STATUS, CHECK_EXAMPLES, VERB_SEE_ALSO],
         "extents" => vec![EXTENTS_OUTPUT, EXIT_STATUS, EXTENTS_EXAMPLES, VERB_SEE_ALSO],
         "dump" => vec![DUMP_NOTES, EXIT_STATUS, DUMP_EXAMPLES, VERB_SEE_ALSO],
+        "unbundle" => vec![
+            UNBUNDLE_NOTES,
+            EXIT_STATUS,
+            UNBUNDLE_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
         "map" => vec![map::OUTPUT, EXIT_STATUS, map::EXAMPLES, VERB_SEE_ALSO],
         "readd-check" => vec![
             readd_check::NOTES,
@@ -438,6 +444,24 @@ has the whole grammar.
 A bitmap that cannot be read to its end gives no dump: status 4, and with
 .B \-o
 no file. Chunks whose bits lie past the end of an image are listed as missing, which counts as dirty.
+"#;
+
+const UNBUNDLE_NOTES: &str = r#".SH "WHAT IS IN A BUNDLE"
+All md superblocks, those that are damaged or left over from older arrays too; the bitmap, every slot of a clustered one; the
+bad-block log. What lies inside the data area of the superblock that places it is left out, and the log of partial parity
+is left out altogether. So no byte of the array's data is in it. It does tell paths, the name of the array (often with the
+name of the host), UUIDs, sizes, times, and where on the array was written lately.
+.PP
+A damaged or truncated bundle is noticed, by checksums.
+"#;
+
+const UNBUNDLE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap dump \-\-bundle md0.bundle /dev/sd[abc]1
+The metadata of three members in one small file.
+.TP
+.B mdbitmap unbundle md0.bundle images && mdbitmap check images/*.img
+What check finds on another machine.
 "#;
 
 const DUMP_EXAMPLES: &str = r#".SH EXAMPLES

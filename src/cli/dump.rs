@@ -3,10 +3,12 @@
 use super::{Streams, UsageError};
 use crate::array::MetadataFilter;
 use crate::commands::Status;
+use crate::commands::bundle;
 use crate::commands::dump::verify::{self, Verified, VerifyError};
 use crate::commands::dump::{self, DumpOptions, Dumpable, Interrupted, Told};
 use crate::commands::output::OutputFile;
 use crate::format::bit_array::BitOrder;
+use crate::report::bundle as report;
 use crate::report::dump::json::JsonDump;
 use crate::report::dump::text::TextDump;
 use crate::report::dump::verify::{JsonVerify, TextVerify, write_summary};
@@ -43,6 +45,15 @@ pub fn command() -> Command {
         .arg(file("output", "Writes to FILE, which is whole or not there at all").short('o').conflicts_with("verify"))
         .arg(flag("force", "Replaces FILE if it exists").short('f'))
         .arg(file("verify", "Compares the devices with the dump FILE: status 1 when something differs").conflicts_with("force"))
+        .arg(
+            file("bundle", "Writes the members' metadata to FILE, as one small file for unbundle")
+                .long_help(
+                    "Writes the metadata of all devices to FILE, as one small file from which unbundle makes sparse images: all md \
+                     superblocks, the bitmaps, the bad-block logs. No byte of the array's data gets in. What does: paths, the name of the array \
+                     (often with the name of the host), UUIDs, sizes, times, and where on the array was written lately.",
+                )
+                .conflicts_with_all(["output", "verify"]),
+        )
         .arg(flag("json", "One JSON object"))
         .args(finding())
 }
@@ -115,6 +126,9 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
     if let Some(file) = matches.get_one::<OsString>("verify") {
         return Ok(verify(file, &options, json, streams));
     }
+    if let Some(file) = matches.get_one::<OsString>("bundle") {
+        return Ok(bundle(file, &options, matches, streams));
+    }
     let Some(path) = matches.get_one::<OsString>("output") else {
         let mut devices = dump::open(&options);
         return Ok(match write(streams.out(), &mut devices, json) {
@@ -178,6 +192,41 @@ fn interruption(interrupted: Interrupted, streams: &mut Streams<'_>) -> Status {
         Interrupted::Bitmap(problem) => {
             streams.complain(&format!("{}; the dump is not complete", problem.message));
             problem.kind.status()
+        }
+    }
+}
+
+/// Writes a bundle, and says what is in it.
+fn bundle(
+    path: &OsString,
+    options: &DumpOptions,
+    matches: &ArgMatches,
+    streams: &mut Streams<'_>,
+) -> Status {
+    let made = OutputFile::create(path, matches.get_flag("force"), &options.paths);
+    let finished = made.and_then(|mut file| {
+        let bundled = bundle::bundle(options, &mut file);
+        let bytes = file.len();
+        // What failed comes out here.
+        file.publish()?;
+        Ok((bundled, bytes))
+    });
+    match finished {
+        Ok((Ok(bundled), bytes)) => {
+            let written = match matches.get_flag("json") {
+                true => report::write_bundled_json(streams.out(), &bundled, bytes),
+                false => report::write_bundled(streams.out(), &bundled, bytes),
+            };
+            streams.note_write(written);
+            tell(&bundled.told, streams)
+        }
+        Ok((Err(error), _)) => {
+            streams.complain(&format!("{}: cannot write: {error}", path.display()));
+            Status::Failed
+        }
+        Err(error) => {
+            streams.complain(&error.to_string());
+            error.status()
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod size;
 pub mod spelling;
 pub mod streams;
 pub mod terminal;
+pub mod unbundle;
 pub mod uuid;
 
 use crate::commands::Status;
@@ -82,6 +83,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::Look,
         command: dump::command,
         run: dump::run,
+    },
+    Verb {
+        name: "unbundle",
+        group: Group::Look,
+        command: unbundle::command,
+        run: unbundle::run,
     },
     Verb {
         name: "map",

@@ -1,5 +1,6 @@
 //! What each verb does, as a function of an options struct; no clap, no printing.
 
+pub mod bundle;
 pub mod check;
 pub mod create;
 pub mod dump;
@@ -11,6 +12,7 @@ pub mod map;
 pub mod output;
 pub mod readd_check;
 pub mod status;
+pub mod unbundle;
 mod users;
 
 pub use status::Status;

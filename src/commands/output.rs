@@ -89,6 +89,16 @@ impl OutputFile {
         })
     }
 
+    /// Bytes written so far.
+    pub fn len(&self) -> u64 {
+        self.new.len().0.saturating_add(self.buffer.len() as u64)
+    }
+
+    /// True while nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Gives the file its name.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! How results are shown: mdadm-style text, JSON, plain explanations.
 
+pub mod bundle;
 pub mod check_json;
 pub mod check_text;
 pub mod create;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bundle;
 mod text;
 
 use flate2::read::GzDecoder;
@@ -9,6 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// A set of images, unpacked into a folder that goes away with it.
 pub(crate) struct Set {
@@ -19,28 +21,30 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    fn unpack(set: &Path) -> Set {
-        let folder = tempfile::tempdir().unwrap();
+    /// Links to the images, which are unpacked once: who writes to one must call [`Set::own`] first.
+    fn link(set: &Path) -> Set {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let name = set.file_name().unwrap().to_str().unwrap().to_owned();
         let mut images = Vec::new();
-        for entry in fs::read_dir(set).unwrap() {
+        for entry in fs::read_dir(unpacked().join(&name)).unwrap() {
             let path = entry.unwrap().path();
-            let file = path.file_name().unwrap().to_str().unwrap();
-            if let Some(name) = file.strip_suffix(".gz") {
-                let mut bytes = Vec::new();
-                GzDecoder::new(fs::File::open(&path).unwrap())
-                    .read_to_end(&mut bytes)
-                    .unwrap();
-                write_sparse(&folder.path().join(name), &bytes);
-                images.push(name.to_owned());
-            }
+            let image = path.file_name().unwrap().to_str().unwrap().to_owned();
+            fs::hard_link(&path, folder.path().join(&image)).unwrap();
+            images.push(image);
         }
         images.sort();
-        let name = set.file_name().unwrap().to_str().unwrap().to_owned();
         Set {
             name,
             folder,
             images,
         }
+    }
+
+    /// Makes an image this set's own, to be written to.
+    pub(crate) fn own(&self, image: &str) {
+        let bytes = fs::read(self.path(image)).unwrap();
+        fs::remove_file(self.path(image)).unwrap();
+        write_sparse(&self.path(image), &bytes);
     }
 
     /// Runs us in the folder of the images.
@@ -60,13 +64,38 @@ impl Set {
     }
 }
 
+/// The folder with all images, unpacked by the first who asks.
+fn unpacked() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        // A folder of the test build, written anew by every run: nothing to clean up.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dump");
+        let _ = fs::remove_dir_all(&folder);
+        for set in folders() {
+            let to = folder.join(set.file_name().unwrap());
+            fs::create_dir_all(&to).unwrap();
+            for entry in fs::read_dir(set).unwrap() {
+                let path = entry.unwrap().path();
+                let file = path.file_name().unwrap().to_str().unwrap();
+                if let Some(name) = file.strip_suffix(".gz") {
+                    let mut bytes = Vec::new();
+                    let packed = fs::File::open(&path).unwrap();
+                    GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+                    write_sparse(&to.join(name), &bytes);
+                }
+            }
+        }
+        folder
+    })
+}
+
 /// Writes all but zeros.
 pub(crate) fn write_sparse(path: &Path, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = fs::File::create(path).unwrap();
     file.set_len(bytes.len() as u64).unwrap();
     for (number, block) in bytes.chunks(4096).enumerate() {
-        if block.iter().any(|byte| *byte != 0) {
+        if block != &[0; 4096][..block.len()] {
             file.write_all_at(block, number as u64 * 4096).unwrap();
         }
     }
@@ -88,13 +117,13 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Run {
         .unwrap();
     Run {
         status: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
-/// All sets that real kernels made, and the synthetic one.
-pub(crate) fn sets() -> Vec<Set> {
+/// The folders of all sets that real kernels made, and of the synthetic one.
+fn folders() -> Vec<PathBuf> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut folders: Vec<PathBuf> = fs::read_dir(fixtures)
         .unwrap()
@@ -103,10 +132,19 @@ pub(crate) fn sets() -> Vec<Set> {
         .collect();
     folders.sort();
     assert!(folders.len() > 30);
-    folders.iter().map(|folder| Set::unpack(folder)).collect()
+    folders
 }
 
+/// All of them.
+pub(crate) fn sets() -> Vec<Set> {
+    folders().iter().map(|folder| Set::link(folder)).collect()
+}
+
+/// One of them, all its images to be written to.
 pub(crate) fn set(name: &str) -> Set {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    Set::unpack(&fixtures.join(name))
+    let set = Set::link(Path::new(name));
+    for image in &set.images {
+        set.own(image);
+    }
+    set
 }

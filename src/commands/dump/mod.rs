@@ -32,7 +32,7 @@ pub struct DumpOptions {
 }
 
 impl DumpOptions {
-    fn given(&self) -> GivenOptions {
+    pub(super) fn given(&self) -> GivenOptions {
         GivenOptions {
             metadata: self.metadata,
             offset: self.offset,
