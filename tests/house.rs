@@ -382,3 +382,40 @@ fn the_scanner_finds_what_it_forbids() {
     assert!(!has_reason(code, 4));
     assert!(has_reason("// SAFETY: f is sound\nunsafe { f() }", 2));
 }
+
+/// What a verb needs beside its code: a row in README, a line in CHANGELOG, a transcript, a manual page
+/// with examples.
+#[test]
+fn every_verb_is_documented() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+    let (readme, changelog) = (read("README.md"), read("CHANGELOG.md"));
+    let files = fs::read_dir(root().join("tests/cmd")).unwrap();
+    let transcripts: String = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for verb in mdbitmap::cli::VERBS {
+        let name = verb.name;
+        let quoted = format!("`{name}`");
+        let mut rows = readme.lines().filter(|line| line.starts_with("| `"));
+        assert!(
+            rows.any(|row| row.contains(&quoted)),
+            "README.md: no row for {name}"
+        );
+        assert!(
+            changelog.contains(&format!("`{name}")),
+            "CHANGELOG.md: {name} is missing"
+        );
+        let shown = format!("$ mdbitmap {name} ");
+        assert!(
+            transcripts.contains(&shown),
+            "no transcript in tests/cmd shows {name}"
+        );
+        let manual = read(&format!("man/mdbitmap-{name}.8"));
+        assert!(
+            manual.contains(".SH EXAMPLES"),
+            "man/mdbitmap-{name}.8 has no examples"
+        );
+    }
+}
