@@ -211,7 +211,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     (
         "raid5-1.2-clean",
-        &["kernel-rows-unmarked", "kernel-logical-block-size"],
+        &["kernel-rows-may-be-unmarked", "kernel-logical-block-size"],
     ),
     (
         "raid5-1.2-dirty",
@@ -334,7 +334,6 @@ const NOT_SOUND: &[&str] = &[
     "raid1-1.2-old-bitmap",
     "raid1-1.2-stale",
     "raid5-0.90-degraded",
-    "raid5-1.2-clean",
     "raid6-1.1-dirty",
 ];
 

@@ -12,7 +12,8 @@ use crate::units::{Bytes, SECTOR_BYTES, Sectors};
 
 kinds! {
     BITMAP_FILE "kernel-bitmap-file" Note None "6.18 and later attach no bitmap file any more";
-    ROWS_UNMARKED "kernel-rows-unmarked" Warning None "6.12 leaves rows unmarked that it writes to (parity, number of data members no power of two)";
+    ROWS_UNMARKED "kernel-rows-unmarked" Warning None "6.12 leaves rows unmarked that it writes to, and the bits of this array are about to be relied on";
+    ROWS_MAY_BE_UNMARKED "kernel-rows-may-be-unmarked" Note None "6.12 leaves rows unmarked that it writes to (parity, number of data members no power of two)";
     LOGICAL_BLOCK "kernel-logical-block-size" Note None "a recorded logical block size, with which kernels up to 6.18 refuse the member";
     LOCKLESS "kernel-lockless" Note None "version 6 needs a kernel with the lockless bitmap";
     FIRST_USE_OVERRUN "kernel-lockless-first-use-overrun" Danger Loss "the kernel will make a version 6 bitmap that is larger than its space";
@@ -56,8 +57,16 @@ fn rows_unmarked(case: &Case<'_>) -> Option<Finding> {
     let bits = |input: &Input<'_>| input.bitmap_super().is_some_and(|raw| !raw.is_lockless());
     let marked = case.inputs().any(bits);
     let affected = Geometry::of(array).is_ok_and(|geometry| geometry.rows_may_go_unmarked());
+    // A clean, complete array does not ask its bits for anything yet.
+    let relied_on = !array.is_clean()
+        || (case.membership.as_ref()).is_some_and(|members| !members.vacant.is_empty());
+    let kind = if relied_on {
+        &ROWS_UNMARKED
+    } else {
+        &ROWS_MAY_BE_UNMARKED
+    };
     (marked && affected).then(|| {
-        ROWS_UNMARKED.found(
+        kind.found(
             case.title(),
             format!(
                 "a {} of {} members: the number of its data members is no power of two",

@@ -393,10 +393,19 @@ const CASES: &[(&[&str], Make)] = &[
         images.push(file());
         images
     }),
-    (&["kernel-rows-unmarked"], || images(array(Level::Raid5, 4))),
-    (&["kernel-rows-unmarked"], || {
+    (&["kernel-rows-may-be-unmarked"], || {
+        images(array(Level::Raid5, 4))
+    }),
+    (&["kernel-rows-may-be-unmarked"], || {
         let mut disks = array(Level::Raid6, 5);
         disks.iter_mut().for_each(|disk| disk.md.layout = 2);
+        images(disks)
+    }),
+    (&["kernel-rows-unmarked"], || {
+        let mut disks = array(Level::Raid5, 4);
+        for disk in &mut disks {
+            disk.md.resync_offset = Some(Sectors(0));
+        }
         images(disks)
     }),
     (&["kernel-logical-block-size"], || {
