@@ -33,6 +33,7 @@ use super::member::{MemberSuper, Role};
 use super::membership::Membership;
 use super::probe::FoundSuper;
 use super::verdict::{self, Assembly, Reason};
+use crate::format::bitmap_rules::{self, Context, Place};
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::units::{Bytes, Events, Sectors};
 
@@ -78,6 +79,34 @@ impl BitmapCopy {
             name: own.name.to_owned(),
             raw: raw.clone(),
             distrust,
+        }
+    }
+
+    /// A bitmap of a running array whose UUID is `uuid`. The driver has accepted it, and judges neither
+    /// it nor the array again: only what makes the bits unreadable counts. (Its events move while
+    /// one looks, and the array may well be neither clean nor complete.)
+    pub fn in_use(
+        name: impl Into<String>,
+        raw: &RawBitmapSuper,
+        uuid: [u8; 16],
+        place: Place,
+        available: Option<Bytes>,
+    ) -> BitmapCopy {
+        let context = Context {
+            place: Some(place),
+            uuid: Some(uuid),
+            available,
+            ..Context::default()
+        };
+        let broken = bitmap_rules::violations(raw, &context);
+        let distrust = broken
+            .iter()
+            .filter(|violation| !violation.consequence.keeps_bits())
+            .map(|violation| Reason::new("bitmap-unusable", violation.to_string()));
+        BitmapCopy {
+            name: name.into(),
+            raw: raw.clone(),
+            distrust: distrust.collect(),
         }
     }
 

@@ -352,3 +352,20 @@ fn missing_members_are_said() {
     assert_eq!(judged.notes[0].name, "members-missing");
     assert!(judged.notes[0].sentence.contains("slot 2 "));
 }
+
+#[test]
+fn of_a_running_array_only_what_makes_the_bits_unreadable_counts() {
+    let uuid = *b"an array of ours";
+    let mut raw = bitmap(10).raw;
+    (raw.magic, raw.uuid, raw.chunksize) = (0x6d74_6962, uuid, 65536);
+    (raw.daemon_sleep_seconds, raw.sync_size_sectors) = (5, 1 << 20);
+    let judged = |raw: &RawBitmapSuper| {
+        BitmapCopy::in_use("a", raw, uuid, Place::Internal, None).is_trusted()
+    };
+    // Stale for an array that is to be started; the driver has moved on while we looked.
+    assert!(judged(&raw));
+    raw.chunksize = 0;
+    assert!(!judged(&raw));
+    (raw.chunksize, raw.uuid) = (65536, [1; 16]);
+    assert!(!judged(&raw));
+}

@@ -2,15 +2,16 @@
 
 use super::array::{AtHand, Opened};
 use super::scan::{Stray, scan};
+use super::settle::{self, Running};
 use super::{ArrayFacts, Checked, Copying, Doing, ReaddOptions, Refusal, verification};
+use crate::array::MemberSuper;
 use crate::array::geometry::Geometry;
 use crate::array::readd::{
     BitmapCopy, Entry, Judgement, Marks, Named, Situation, Union, copied_bytes, judge,
 };
-use crate::array::{MemberSuper, Reason};
 use crate::bitmap::{Bitmap, BitmapError};
 use crate::commands::given::{Given, GivenOptions, Problem, ProblemKind};
-use crate::format::bitmap_rules::{self, Context, Place};
+use crate::format::bitmap_rules::Place;
 use crate::units::Bytes;
 use std::ffi::OsStr;
 
@@ -86,6 +87,8 @@ pub(super) struct Bitmaps<'a> {
     pub copies: Vec<BitmapCopy>,
     /// Those of `copies` that are trusted.
     pub trusted: Vec<Bitmap<'a>>,
+    /// True when a driver is at work with them.
+    in_use: bool,
 }
 
 impl<'a> Bitmaps<'a> {
@@ -98,6 +101,7 @@ impl<'a> Bitmaps<'a> {
         let mut bitmaps = Bitmaps {
             copies: Vec::new(),
             trusted: Vec::new(),
+            in_use: matches!(settle::running(at_hand), Running::Known(_)),
         };
         if at_hand.runs_without_bitmap() {
             return bitmaps;
@@ -127,7 +131,12 @@ impl<'a> Bitmaps<'a> {
             name: &name,
             found: &member.found,
         };
-        let copy = BitmapCopy::of_member(own, &named(at_hand, &names), bitmap.raw(), available);
+        let copy = if self.in_use {
+            let uuid = member.found.member.array_uuid;
+            BitmapCopy::in_use(&name, bitmap.raw(), uuid, Place::Internal, available)
+        } else {
+            BitmapCopy::of_member(own, &named(at_hand, &names), bitmap.raw(), available)
+        };
         self.add(copy, bitmap);
     }
 
@@ -136,24 +145,12 @@ impl<'a> Bitmaps<'a> {
         let Some(bitmap) = opened(file, problems) else {
             return;
         };
-        let array = array_super(at_hand).ok();
-        let context = Context {
-            place: Some(Place::File),
-            available: bitmap.store().len().checked_sub(bitmap.start()),
-            uuid: array.map(|array| array.array_uuid),
-            events: array.map(|array| array.events),
-            ..Context::default()
+        let Ok(array) = array_super(at_hand) else {
+            return;
         };
-        let broken = bitmap_rules::violations(bitmap.raw(), &context);
-        let distrust = broken
-            .iter()
-            .filter(|violation| !violation.consequence.keeps_bits())
-            .map(|violation| Reason::new("bitmap-file", violation.to_string()));
-        let copy = BitmapCopy {
-            name: file.name().into_owned(),
-            raw: bitmap.raw().clone(),
-            distrust: distrust.collect(),
-        };
+        let available = bitmap.store().len().checked_sub(bitmap.start());
+        let (name, uuid) = (file.name().into_owned(), array.array_uuid);
+        let copy = BitmapCopy::in_use(name, bitmap.raw(), uuid, Place::File, available);
         self.add(copy, bitmap);
     }
 

@@ -34,10 +34,11 @@ pub(super) fn settle(
     marks: &[Marks<'_>],
     wait: &mut dyn FnMut(Duration),
 ) -> Result<Option<String>, BitmapError> {
-    let (runs, name) = running(at_hand);
-    if !runs {
-        return Ok(None);
-    }
+    let name = match running(at_hand) {
+        Running::No => return Ok(None),
+        Running::Known(name) => Some(name),
+        Running::Maybe => None,
+    };
     let mut marked = 0;
     let mut delay = Duration::ZERO;
     let mut lockless = false;
@@ -88,10 +89,21 @@ fn lockless_differs(memory: BitmapMemory, marked: u64) -> Option<String> {
     }
 }
 
-/// Whether the array runs, and its name where that is known. What cannot be checked counts as running.
-fn running(at_hand: &AtHand) -> (bool, Option<String>) {
+/// Whether the array runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Running {
+    /// It does not.
+    No,
+    /// It does, under this name.
+    Known(String),
+    /// It could not be checked.
+    Maybe,
+}
+
+/// Whether the array runs, as far as can be checked.
+pub(super) fn running(at_hand: &AtHand) -> Running {
     if let Some((_, array)) = &at_hand.running {
-        return (true, Some(array.name.clone()));
+        return Running::Known(array.name.clone());
     }
     let mut unknown = false;
     for member in &at_hand.members {
@@ -100,18 +112,23 @@ fn running(at_hand: &AtHand) -> (bool, Option<String>) {
             continue;
         };
         if let Some(name) = holders.found.iter().find_map(array_of) {
-            return (true, Some(name.to_owned()));
+            return Running::Known(name.to_owned());
         }
+        // Held through another device, or not to be seen: it may run, under whatever name.
+        let indirectly = |holder: &Holder| matches!(holder, Holder::Related { .. });
+        unknown |= holders.found.iter().any(indirectly);
         unknown |= member.given.is_block_device && !holders.unchecked.is_empty();
     }
-    (unknown, None)
+    match unknown {
+        true => Running::Maybe,
+        false => Running::No,
+    }
 }
 
-/// The array that this holder is, however indirectly.
+/// The array that this holder is.
 fn array_of(holder: &Holder) -> Option<&str> {
     match holder {
         Holder::Array { name } => Some(name),
-        Holder::Related { holder, .. } => array_of(holder),
         _ => None,
     }
 }
