@@ -355,3 +355,13 @@ fn what_fails_cannot_be_taken_for_nothing_dirty() {
     let (_, err) = extents(["--space=nowhere", "x"], 2);
     assert!(err.contains("unknown space"), "{err}");
 }
+
+/// Version 6 before the kernel made anything of it: there are no states to list, and nothing failed to be read.
+#[test]
+fn a_bitmap_that_is_not_initialised_has_no_list() {
+    let folder = folder();
+    let path = image(folder.path(), "lockless-raid1-first-use", "a");
+    let (out, err) = extents(["--json", &path], 1);
+    assert!(err.contains("FIRST_USE"), "{err}");
+    assert_eq!(json(&out)["complete"], false);
+}

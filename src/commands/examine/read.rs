@@ -336,6 +336,7 @@ pub(in crate::commands) fn problem_of(error: &BitmapError) -> Problem {
         BitmapError::NoSlot { .. } => ProblemKind::Truncated,
         BitmapError::UnknownVersion { .. } => ProblemKind::BadVersion,
         BitmapError::ZeroChunk { .. } => ProblemKind::BadGeometry,
+        BitmapError::FirstUse { .. } => ProblemKind::Untrusted,
         BitmapError::Store(StoreError::PastEnd { .. }) => ProblemKind::Truncated,
         _ => ProblemKind::Read,
     };

@@ -9,10 +9,12 @@
 
 mod copies;
 mod lists;
+mod members;
 mod options;
 mod plan;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use lists::List;
 pub use options::ExtentsOptions;

@@ -4,14 +4,12 @@ use super::Opened;
 use super::copies::{Copy, Judge, own_size};
 use super::lists::List;
 use super::options::ExtentsOptions;
+use super::told;
 use crate::array::geometry::Geometry;
 use crate::array::spaces::{Dirt, Mapping, Source, Space};
-use crate::array::{
-    Conflict, FoundSuper, Membership, MetadataVersion, NotOneArray, Role, Standing, load,
-};
+use crate::array::{FoundSuper, Membership, NotOneArray, load};
 use crate::commands::Status;
 use crate::commands::given::{Given, Problem, ProblemKind};
-use crate::commands::users;
 use crate::units::Sectors;
 use std::ffi::OsString;
 
@@ -35,7 +33,7 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn refuse(&mut self, why: String) {
+    pub(super) fn refuse(&mut self, why: String) {
         self.lists.clear();
         self.refused = Some(why);
     }
@@ -80,7 +78,7 @@ pub fn plan<'a>(opened: &'a Opened, options: &'a ExtentsOptions) -> Plan<'a> {
         trusted: None,
         lacking: false,
     };
-    told_of_devices(opened, &mut plan);
+    told::devices(opened, &mut plan);
     let members: Vec<Member<'_>> = members(opened);
     let supers: Vec<&FoundSuper> = members.iter().map(|member| member.found).collect();
     let membership = match Membership::of(&supers) {
@@ -116,10 +114,10 @@ pub fn plan<'a>(opened: &'a Opened, options: &'a ExtentsOptions) -> Plan<'a> {
 }
 
 /// A device with an md superblock.
-struct Member<'a> {
-    index: usize,
-    given: &'a Given,
-    found: &'a FoundSuper,
+pub(super) struct Member<'a> {
+    pub(super) index: usize,
+    pub(super) given: &'a Given,
+    pub(super) found: &'a FoundSuper,
 }
 
 fn members(opened: &Opened) -> Vec<Member<'_>> {
@@ -136,98 +134,20 @@ fn members(opened: &Opened) -> Vec<Member<'_>> {
         .collect()
 }
 
-/// What was noted when the devices were opened, as far as it matters here.
-fn told_of_devices(opened: &Opened, plan: &mut Plan<'_>) {
-    let has_file = opened.given.iter().any(is_bare);
-    for (index, given) in opened.given.iter().enumerate() {
-        plan.notes.extend(given.notes.iter().cloned());
-        if index < opened.listed && given.is_usable() {
-            plan.notes.extend(users::of(&given.path));
-        }
-        // The bitmap of a member beside a bitmap file is that file.
-        let no_matter = given.member.is_some() && (has_file || index >= opened.listed);
-        for problem in &given.problems {
-            if problem.kind != ProblemKind::NoBitmap {
-                plan.problems.push(problem.clone());
-            } else if given.found.as_ref().is_some_and(|found| !found.announced) && !no_matter {
-                plan.problems.push(Problem::new(
-                    ProblemKind::NoBitmap,
-                    format!(
-                        "{}: has no bitmap: its superblock announces none, and what lies at the place of one is not listed",
-                        given.name()
-                    ),
-                ));
-            } else if !no_matter {
-                plan.problems.push(problem.clone());
-            }
-        }
-    }
-}
-
 /// A bitmap file or bare bitmap.
-fn is_bare(given: &Given) -> bool {
+pub(super) fn is_bare(given: &Given) -> bool {
     given.member.is_none() && given.found.is_some()
 }
 
 /// The array that was given, as far as there is one.
-struct Array<'a> {
-    members: Vec<Member<'a>>,
-    membership: Option<Membership>,
+pub(super) struct Array<'a> {
+    pub(super) members: Vec<Member<'a>>,
+    pub(super) membership: Option<Membership>,
     /// Its geometry, or why that cannot be told; `None` without a superblock.
     geometry: Option<Result<Geometry, String>>,
 }
 
 impl<'a> Array<'a> {
-    /// What the superblocks contradict each other in.
-    fn told_conflicts(&self, plan: &mut Plan<'_>) {
-        let name = |place: usize| {
-            let member = self.members.get(place);
-            member.map(|member| member.given.name()).unwrap_or_default()
-        };
-        let conflicts = self
-            .membership
-            .iter()
-            .flat_map(|membership| &membership.conflicts);
-        for conflict in conflicts {
-            let sentence = match conflict {
-                Conflict::SplitBrain { first, second } => format!(
-                    "{} and {}: split brain: each says that the other is not in the array, so both went on alone; chunks that neither \
-                     marks may differ",
-                    name(*first),
-                    name(*second)
-                ),
-                Conflict::SameSlot {
-                    slot,
-                    first,
-                    second,
-                } => format!(
-                    "{} and {} both claim slot {slot}; chunks that neither marks may differ",
-                    name(*first),
-                    name(*second)
-                ),
-                Conflict::SameDevice { first, second } => format!(
-                    "{} and {} have the same device UUID: one is a copy of the other",
-                    name(*first),
-                    name(*second)
-                ),
-                Conflict::Geometry {
-                    member,
-                    field,
-                    expected,
-                    found,
-                } => {
-                    plan.refuse(format!(
-                        "{}: {field}: expected {expected}, as the freshest superblock says, found {found}; give it without the others",
-                        name(*member)
-                    ));
-                    continue;
-                }
-            };
-            plan.problems
-                .push(Problem::new(ProblemKind::BadSuperblock, sentence));
-        }
-    }
-
     fn list(&self, opened: &'a Opened, options: &'a ExtentsOptions, plan: &mut Plan<'a>) {
         let freshest = self.membership.as_ref().map(Membership::freshest);
         let judge = Judge {
@@ -405,7 +325,11 @@ impl<'a> Array<'a> {
     }
 
     /// The geometry, or why there is none.
-    fn geometry_for(&self, space: Space, names: &[OsString]) -> Result<&Geometry, String> {
+    pub(super) fn geometry_for(
+        &self,
+        space: Space,
+        names: &[OsString],
+    ) -> Result<&Geometry, String> {
         match &self.geometry {
             Some(Ok(geometry)) => Ok(geometry),
             Some(Err(error)) => Err(format!("--space={space}: {error}; use --space=bitmap")),
@@ -418,104 +342,6 @@ impl<'a> Array<'a> {
                 ))
             }
         }
-    }
-
-    /// A list for each member, by its own copy or, where it has none, by the bitmap files.
-    fn list_members(
-        &self,
-        opened: &'a Opened,
-        options: &ExtentsOptions,
-        copies: &[Copy<'a>],
-        plan: &mut Plan<'a>,
-    ) {
-        let names: Vec<OsString> = copies
-            .iter()
-            .filter_map(|copy| Some(opened.given.get(copy.index)?.path.clone()))
-            .collect();
-        let geometry = match self.geometry_for(options.space, &names) {
-            Ok(geometry) => geometry,
-            Err(refusal) => {
-                plan.refuse(refusal);
-                return;
-            }
-        };
-        let files = || {
-            copies
-                .iter()
-                .filter(|copy| opened.given.get(copy.index).is_some_and(is_bare))
-        };
-        let any_listed = self
-            .members
-            .iter()
-            .any(|member| member.index < opened.listed);
-        let mut used = Vec::new();
-        for (place, member) in self.members.iter().enumerate() {
-            if any_listed && member.index >= opened.listed {
-                continue;
-            }
-            let own: Vec<&Copy<'a>> = copies
-                .iter()
-                .filter(|copy| copy.index == member.index)
-                .collect();
-            let counting = if own.is_empty() {
-                files().collect()
-            } else {
-                own
-            };
-            if counting.is_empty() {
-                continue;
-            }
-            let standing = self
-                .membership
-                .as_ref()
-                .map(|membership| membership.standing(place));
-            let slot = standing
-                .and_then(Standing::slot)
-                .or(match member.found.member.role {
-                    Role::Slot(slot) => Some(slot),
-                    _ => None,
-                });
-            let super_block = &member.found.member;
-            let mapping = match Mapping::of_member(options.space, geometry, super_block, slot) {
-                Ok(mapping) => mapping,
-                Err(error) => {
-                    plan.refuse(format!(
-                        "--space={}: {}: {error}",
-                        options.space,
-                        member.given.name()
-                    ));
-                    return;
-                }
-            };
-            if super_block.metadata == MetadataVersion::DmRaid {
-                plan.notes.push(format!(
-                    "{}: is the metadata device of an LVM RAID volume; the addresses are those of its data device",
-                    member.given.name()
-                ));
-            }
-            let device = super_block.device_bytes.sectors_ceil();
-            if options.space == Space::Device && device < mapping.end() {
-                plan.notes.push(format!(
-                    "{}: the device ends at sector {device}, before the data of the array does (sector {}); is this a truncated image?",
-                    member.given.name(),
-                    mapping.end()
-                ));
-            }
-            let length = match options.space {
-                Space::Device => mapping.end().max(device),
-                _ => mapping.end(),
-            };
-            let sources = counting.iter().map(|copy| copy.source.clone()).collect();
-            plan.lists.push(List {
-                path: Some(member.given.path.clone()),
-                length,
-                copies: Vec::new(),
-                dirt: Dirt::new(sources, geometry.sync_size()),
-                mapping,
-            });
-            used.extend(counting.iter().map(|copy| copy.trusted));
-        }
-        plan.trusted = all_trusted(used);
     }
 }
 
@@ -530,7 +356,7 @@ fn trusted(copies: &[Copy<'_>]) -> Option<bool> {
 }
 
 /// False if one is, `None` when of one it is not known, else true.
-fn all_trusted(copies: Vec<Option<bool>>) -> Option<bool> {
+pub(super) fn all_trusted(copies: Vec<Option<bool>>) -> Option<bool> {
     match copies.contains(&Some(false)) {
         true => Some(false),
         false if copies.is_empty() => None,
