@@ -127,7 +127,7 @@ impl<'a> Assembly<'a> {
             Level::Raid1 => degraded < u64::from(member.raid_disks),
             Level::Raid4 | Level::Raid5 => degraded <= 1,
             Level::Raid6 => degraded <= 2,
-            Level::Raid10 => self.raid10_has_enough(),
+            Level::Raid10 => self.fewest_copies().is_some_and(|copies| copies > 0),
             _ => degraded == 0,
         }
     }
@@ -195,25 +195,24 @@ impl<'a> Assembly<'a> {
         }
     }
 
-    /// Whether each group of slots that holds the copies of some chunk has a member in sync.
-    fn raid10_has_enough(&self) -> bool {
+    /// How many members in sync the group of slots has that has the fewest; each group holds the copies
+    /// of some chunk of a raid10. `None` for other levels.
+    pub fn fewest_copies(&self) -> Option<usize> {
         let member = &self.freshest.member;
         let (near, far) = (member.layout & 0xff, member.layout >> 8 & 0xff);
         let (copies, slots) = (near * far, self.slots().end);
-        if slots == 0 || copies == 0 {
-            return false;
+        if member.level != Level::Raid10 || slots == 0 || copies == 0 {
+            return None;
         }
         // The kernel steps around until it is back at slot 0, which takes several rounds where the
         // number of slots is no multiple of the near copies.
-        let group_lives = |first: u32| (0..copies).any(|n| self.is_in_sync((first + n) % slots));
-        let mut first = 0;
+        let (mut first, mut fewest) = (0, usize::MAX);
         loop {
-            if !group_lives(first) {
-                return false;
-            }
+            let in_group = (0..copies).filter(|n| self.is_in_sync((first + n) % slots));
+            fewest = fewest.min(in_group.count());
             first = (first + near) % slots;
             if first == 0 {
-                return true;
+                return Some(fewest);
             }
         }
     }

@@ -366,6 +366,14 @@ impl Case<'_> {
                  different; 7.2 resynchronises first",
             );
         }
+        if !self.array().is_clean() && self.assembly.fewest_copies() == Some(1) {
+            self.note(
+                "raid10-lone-copy",
+                "of some chunks there is but one copy in sync, and the array is not marked clean: kernels 7.2 and 7.3 end the resync \
+                 where they meet the first of them, and call the array clean; chunks with more copies stay different after a crash \
+                 (6.12 resynchronises them)",
+            );
+        }
         if let Err(error) = &self.size {
             let sentence = error.to_string();
             if !error.kernel_refuses() {

@@ -106,6 +106,11 @@ fn name_disagreements(
         value["starts"] = json!(false);
         value["named"] = json!("lockless-kernel");
     }
+    if noted("raid10-lone-copy") && ["7", "llbitmap"].contains(&kernel) {
+        // How far the resync gets is not predicted.
+        value["named"] = json!("raid10-lone-copy");
+        value["resync"] = Value::Null;
+    }
     if noted("recovery-first") && ["6.1", "6.12"].contains(&kernel) {
         value["named"] = json!("recovery-first");
         value["resync"] = recovery_first(assembled, reading, bitmap);

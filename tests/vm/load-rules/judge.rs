@@ -42,7 +42,9 @@ pub fn disagreements(found: &Found<'_>, expected: &Value) -> Vec<String> {
     // Of a version 6 bitmap that says itself that it is stale the kernel says nothing.
     let lockless = expected["version"] == 6;
     let predicted = names.contains("\"events-stale\"") || names.contains("\"stale\"") && !lockless;
-    if stale != predicted {
+    // Thousands of unknown states fill the kernel's log, and what came first is lost.
+    let flooded = found.report.matches("forcing resync").count() > 500;
+    if stale != predicted && !flooded {
         wrong.push(format!(
             "the kernel called the bitmap stale: {stale}, predicted: {predicted}"
         ));

@@ -183,7 +183,10 @@ impl Run {
                 self.kernel, self.seed
             );
             println!("@@| {value}");
-            for line in report.lines() {
+            for line in report
+                .lines()
+                .filter(|line| !line.contains("forcing resync"))
+            {
                 println!("@@| {line}");
             }
         }

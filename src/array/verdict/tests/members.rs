@@ -66,6 +66,25 @@ fn raid10_starts_while_each_group_of_copies_has_a_member() {
 }
 
 #[test]
+fn a_raid10_with_a_lone_copy_after_a_crash_is_noted() {
+    let noted = |layout: u32, roles: &[u16], clean: bool| {
+        let mut scene = dirty(unclean());
+        (scene.md.level, scene.md.layout, scene.md.raid_chunk) =
+            (Level::Raid10, layout, Sectors(64));
+        scene.md.component = Sectors(COVERED / 2 / 64 * 64);
+        (scene.md.raid_disks, scene.md.roles) = (roles.len() as u32, roles.to_vec());
+        if clean {
+            scene.md.resync_offset = None;
+        }
+        names(&scene.verdict().notes).contains(&"raid10-lone-copy")
+    };
+    assert!(noted(0x102, &[0, 0xfffe, 2, 3], false));
+    assert!(!noted(0x102, &[0, 0xfffe, 2, 3], true));
+    assert!(!noted(0x102, &[0, 1, 2, 3], false));
+    assert!(!noted(0x103, &[0, 0xfffe, 2, 3], false));
+}
+
+#[test]
 fn a_journal_and_a_bitmap_exclude_each_other() {
     let mut scene = dirty(unclean());
     scene.md.features = feature::JOURNAL;
