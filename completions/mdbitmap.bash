@@ -19,6 +19,9 @@ _mdbitmap() {
             mdbitmap,check)
                 cmd="mdbitmap__subcmd__check"
                 ;;
+            mdbitmap,compare)
+                cmd="mdbitmap__subcmd__compare"
+                ;;
             mdbitmap,create)
                 cmd="mdbitmap__subcmd__create"
                 ;;
@@ -47,7 +50,7 @@ _mdbitmap() {
 
     case "${cmd}" in
         mdbitmap)
-            opts="-h -V --help --version examine check extents dump unbundle map readd-check create"
+            opts="-h -V --help --version examine check extents dump unbundle compare map readd-check create"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -68,6 +71,44 @@ _mdbitmap() {
             fi
             case "${prev}" in
                 --min-severity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metadata)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-endian)
+                    COMPREPLY=($(compgen -W "be32 be64" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdbitmap__subcmd__compare)
+            opts="-e -h --nodes --json --format --space --assume-held --strict --metadata --offset --host-endian --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json csv mapfile" -- "${cur}"))
+                    return 0
+                    ;;
+                --space)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -31,6 +31,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "check" -d 'Finds 
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "extents" -d 'Lists the dirty extents, for people and other tools: table, CSV, JSON, ddrescue mapfile'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "dump" -d 'Writes whole bitmaps as text that can be read and edited, or as JSON'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "unbundle" -d 'Makes sparse images of an array\'s members from a bundle (dump --bundle)'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "compare" -d 'How the bitmaps of members, of nodes, or of two moments differ'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d 'Would a re-add go by the bitmap, how much would it copy, is it safe?'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
@@ -83,6 +84,20 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l limit -d 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l dry-run -d 'Checks the bundle and says what is in it; makes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand unbundle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l format -d 'Lists what has been written since the dump: table, json, csv, mapfile' -r -f -a "table\t''
+json\t''
+csv\t''
+mapfile\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l space -d 'Addresses of the list: device, member, bitmap or array [default: bitmap; of a mapfile: device]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
+be64\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l nodes -d 'All slots of clustered bitmaps, not the first alone'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l json -d 'One JSON object'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l assume-held -d 'You know that the kernel has cleared no mark since the dump'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l strict -d 'Refuses a list that is not proven to be complete, which none is'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l sector -d 'The sector at this position; a suffix is required: 123456s, 1G. May be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l range -d 'All sectors of a range, as in 8K+1M or 123456s+8s. May be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l of -d 'The positions are those of this member, from its start, not of the array' -r -F

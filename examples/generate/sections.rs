@@ -35,6 +35,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
             readd_check::EXAMPLES,
             VERB_SEE_ALSO,
         ],
+        "compare" => vec![COMPARE_NOTES, EXIT_STATUS, COMPARE_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
@@ -462,6 +463,43 @@ The metadata of three members in one small file.
 .TP
 .B mdbitmap unbundle md0.bundle images && mdbitmap check images/*.img
 What check finds on another machine.
+"#;
+
+const COMPARE_NOTES: &str = r#".SH "WHEN A LIST IS COMPLETE"
+A list of what has been written since a dump has to hold every chunk that was written, or a backup made from it is
+silently wrong. What is dirty now is such a list exactly if no mark that was set since has been cleared. An array that has
+all its members clears marks a few seconds after each write, and most of that leaves no trace. So a list is given only
+when
+.IP \(bu 2
+the array is a RAID 1 that lacked a member when the dump was made and lacks the same one now: it then clears nothing;
+.IP \(bu 2
+no mark of the dump is gone, events_cleared has not moved and could have, events have not gone back, and bitmap and array are the same;
+.IP \(bu 2
+the members given are in sync, and the bitmap is to be trusted.
+.PP
+Even then it is not proven: another device may have been recovered into the array and taken out again, which clears marks
+and leaves no trace.
+.B \-\-strict
+therefore refuses every list. With
+.B \-\-assume\-held
+you say that you know the kernel to have cleared nothing: on any level an array that lacked a member all the time under a recent
+kernel; or md/bitmap/time_base set, before the dump, to more seconds than have passed since, and the array not stopped. What
+speaks against it refuses the list all the same. A list that is refused ends with status 3 and prints nothing.
+.PP
+Marks from before the dump are cleared once they are a few seconds old even when a member is missing. So make the dump when nothing has been
+written for three times the delay (daemon_sleep_seconds), or the list will be refused later.
+"#;
+
+const COMPARE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap compare /dev/sda1 /dev/sdb1
+Whether the members' copies are alike, and where they are not.
+.TP
+.B mdbitmap compare before.dump /dev/sda1
+What has changed since the dump was made.
+.TP
+.B mdbitmap compare \-\-format=csv \-\-space=array before.dump /dev/sda1
+What has been written since one half of a mirror was taken out as a backup.
 "#;
 
 const DUMP_EXAMPLES: &str = r#".SH EXAMPLES

@@ -166,9 +166,13 @@ pub fn options(matches: &ArgMatches) -> ExtentsOptions {
 /// # Errors
 /// None beyond what clap has checked already.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
-    let options = options(matches);
-    let opened = extents::open(&options);
-    let plan = extents::plan(&opened, &options);
+    Ok(list(&options(matches), format(matches), streams))
+}
+
+/// Lists the dirty extents, and says what is wrong with the list.
+pub(super) fn list(options: &ExtentsOptions, format: Format, streams: &mut Streams<'_>) -> Status {
+    let opened = extents::open(options);
+    let plan = extents::plan(&opened, options);
     // Before the list, which may be long, or closed by its reader before its end.
     complain(&plan, streams);
     let head = head(&plan, options.resync);
@@ -178,7 +182,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
         extents: list.extents(),
     });
     let mut status = plan.status();
-    match report::write(streams.out(), format(matches), &head, sections) {
+    match report::write(streams.out(), format, &head, sections) {
         Ok(Ok(_)) => plan.lists.iter().for_each(|list| differ(list, streams)),
         Ok(Err(error)) => {
             let problem = extents::failure(&error);
@@ -187,7 +191,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
         }
         Err(error) => streams.note_write(Err(error)),
     }
-    Ok(status)
+    status
 }
 
 fn head<'a>(plan: &'a Plan<'_>, resync: bool) -> Head<'a> {

@@ -1,6 +1,7 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
 pub mod check;
+pub mod compare;
 pub mod create;
 pub mod dump;
 pub mod examine;
@@ -89,6 +90,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::Look,
         command: unbundle::command,
         run: unbundle::run,
+    },
+    Verb {
+        name: "compare",
+        group: Group::Look,
+        command: compare::command,
+        run: compare::run,
     },
     Verb {
         name: "map",

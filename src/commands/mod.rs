@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod check;
+pub mod compare;
 pub mod create;
 pub mod dump;
 pub mod dump_file;

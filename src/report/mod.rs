@@ -3,6 +3,7 @@
 pub mod bundle;
 pub mod check_json;
 pub mod check_text;
+pub mod compare;
 pub mod create;
 pub mod dump;
 pub mod examine_explain;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod bundle;
+mod compare;
 mod text;
 
 use flate2::read::GzDecoder;

@@ -267,7 +267,7 @@ impl Dumpable {
 }
 
 /// The problem that an error is.
-pub(super) fn problem_of(error: &BitmapError) -> Problem {
+pub(in crate::commands) fn problem_of(error: &BitmapError) -> Problem {
     let kind = match error {
         BitmapError::NoRoom { .. } => ProblemKind::ShortSuperblock,
         BitmapError::NoSlot { .. } => ProblemKind::Truncated,

@@ -308,7 +308,7 @@ fn same_chunks(a: &BitmapFacts, b: &BitmapFacts) -> bool {
 }
 
 /// The lines in which two headers differ; the title, which names the device or slot, is none.
-fn fields(dumped: &str, found: &str) -> Vec<Field> {
+pub(in crate::commands) fn fields(dumped: &str, found: &str) -> Vec<Field> {
     let (was, is) = (values(dumped), values(found));
     let mut keys: Vec<&str> = was.iter().map(|(key, _)| *key).collect();
     keys.extend(

@@ -135,13 +135,29 @@ impl<'a> JsonVerify<'a> {
     /// # Errors
     /// What the output reports.
     pub fn end(self, verified: &Verified) -> io::Result<()> {
-        writeln!(
+        self.end_with(verified, None)
+    }
+
+    /// Ends, with what may be concluded about the time between.
+    ///
+    /// # Errors
+    /// What the output reports.
+    pub fn end_with(
+        self,
+        verified: &Verified,
+        since: Option<&serde_json::Value>,
+    ) -> io::Result<()> {
+        write!(
             self.out,
-            "],\"bitmap_differences\":{},\"md_differences\":{},\"equal\":{}}}",
+            "],\"bitmap_differences\":{},\"md_differences\":{},\"equal\":{}",
             verified.bitmap_differences,
             verified.md_differences,
             verified.is_equal()
-        )
+        )?;
+        if let Some(since) = since {
+            write!(self.out, ",\"since\":{since}")?;
+        }
+        self.out.write_all(b"}\n")
     }
 }
 
