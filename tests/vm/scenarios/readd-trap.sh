@@ -2,7 +2,7 @@
 # The kernel's re-add trap (reference/kernel.md traps 10 and 11) on real kernels: `readd-check` has to see it before the
 # re-add that leaves different members, and to pass an ordinary re-add with the right number of bytes.
 # phases: 1
-# long-kernels: 6.12
+# long-kernels: 6.12 llbitmap
 # timeout: 600
 
 COMPONENT=3072 # KiB of each member of 4 MiB, whose data starts at 1 MiB
