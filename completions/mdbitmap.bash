@@ -280,7 +280,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__examine)
-            opts="-b -e -h --brief --json --explain --layout --map --width --ascii --metadata --offset --slot --host-endian --help"
+            opts="-b -e -h --brief --json --explain --layout --map --width --ascii --metadata --offset --host-endian --slot --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -302,12 +302,12 @@ _mdbitmap() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --slot)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --host-endian)
                     COMPREPLY=($(compgen -W "be32 be64" -- "${cur}"))
+                    return 0
+                    ;;
+                --slot)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -38,9 +38,9 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
-complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
 be64\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s b -l brief -d 'Superblocks only; no bit is read'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l json -d 'One JSON object for all devices'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l explain -d 'Also says whether the kernel would trust the bitmap, and what it would resync'
@@ -64,7 +64,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l space -d '
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l member -d 'Another member of the array, to judge by; not listed. May be repeated' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l slot -d 'Only this slot (node) of a clustered bitmap, counted from 0; without it, all together' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
-complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l offset -d 'The bitmap of DEVICE starts this far into it; a suffix is required: 8K, 16s' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
 be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l json -d 'The same as --format=json'

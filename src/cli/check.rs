@@ -1,11 +1,10 @@
 //! `mdbitmap check`: arguments in, options struct out, findings to the reports.
 
+use super::finding;
 use super::{Streams, UsageError};
-use crate::array::MetadataFilter;
 use crate::check::Severity;
 use crate::commands::Status;
 use crate::commands::check::{self, CheckOptions};
-use crate::format::bit_array::BitOrder;
 use crate::report::{check_json, check_text};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -60,53 +59,15 @@ pub fn command() -> Command {
                 )
                 .value_parser(|text: &str| text.parse::<Severity>()),
         )
-        .arg(
-            Arg::new("metadata")
-                .short('e')
-                .long("metadata")
-                .value_name("METADATA")
-                .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-                .value_parser(|text: &str| text.parse::<MetadataFilter>())
-                .action(ArgAction::Set)
-                .overrides_with("metadata"),
-        )
-        .arg(
-            Arg::new("offset")
-                .long("offset")
-                .value_name("SIZE")
-                .help("The bitmap starts this far into the device; a suffix is required: 8K, 16s")
-                .long_help(
-                    "The bitmap starts this far into the device, whatever its md superblock says: the bitmap is then \
-                     checked by itself. A suffix is required: s for sectors of 512 bytes, K, M, G, T for powers of \
-                     1024; for example 8K or 16s.",
-                )
-                .value_parser(super::size::offset)
-                .conflicts_with("metadata"),
-        )
-        .arg(
-            Arg::new("host-endian")
-                .long("host-endian")
-                .value_name("ORDER")
-                .help("Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64")
-                .value_parser(["be32", "be64"]),
-        )
+        .args(finding::all())
 }
 
 fn options(matches: &ArgMatches) -> CheckOptions {
     CheckOptions {
-        paths: matches
-            .get_many::<OsString>("member")
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        paths: finding::paths(matches, "member"),
         metadata: matches.get_one("metadata").copied(),
         offset: matches.get_one("offset").copied(),
-        order: match matches.get_one::<String>("host-endian").map(String::as_str) {
-            Some("be32") => BitOrder::Be32,
-            Some("be64") => BitOrder::Be64,
-            _ => BitOrder::Little,
-        },
+        order: finding::order(matches),
     }
 }
 

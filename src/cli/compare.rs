@@ -1,6 +1,7 @@
 //! `mdbitmap compare`: arguments in, options struct out, differences to the report.
 
-use super::dump::{finding, options as dump_options, paths, tell};
+use super::dump::{options as dump_options, tell};
+use super::finding;
 use super::{Streams, UsageError, extents};
 use crate::array::spaces::Space;
 use crate::commands::Status;
@@ -62,7 +63,7 @@ pub fn command() -> Command {
                 ),
         )
         .arg(flag("strict", "Refuses a list that is not proven to be complete, which none is").requires("format"))
-        .args(finding())
+        .args(finding::all())
 }
 
 fn flag(id: &'static str, help: &'static str) -> Arg {
@@ -75,7 +76,7 @@ fn flag(id: &'static str, help: &'static str) -> Arg {
 /// A list without a dump to begin with.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
     let options = CompareOptions {
-        dump: dump_options(matches, paths(matches, "device")),
+        dump: dump_options(matches, finding::paths(matches, "device")),
         nodes: matches.get_flag("nodes"),
     };
     let since = compare::is_since(&options);

@@ -1,13 +1,12 @@
 //! `mdbitmap dump`: arguments in, options struct out, facts to the reports.
 
+use super::finding;
 use super::{Streams, UsageError};
-use crate::array::MetadataFilter;
 use crate::commands::Status;
 use crate::commands::bundle;
 use crate::commands::dump::verify::{self, Verified, VerifyError};
 use crate::commands::dump::{self, DumpOptions, Dumpable, Interrupted, Told};
 use crate::commands::output::OutputFile;
-use crate::format::bit_array::BitOrder;
 use crate::report::bundle as report;
 use crate::report::dump::json::JsonDump;
 use crate::report::dump::text::TextDump;
@@ -55,7 +54,7 @@ pub fn command() -> Command {
                 .conflicts_with_all(["output", "verify"]),
         )
         .arg(flag("json", "One JSON object"))
-        .args(finding())
+        .args(finding::all())
 }
 
 fn flag(id: &'static str, help: &'static str) -> Arg {
@@ -71,49 +70,14 @@ fn file(id: &'static str, help: &'static str) -> Arg {
         .value_hint(ValueHint::FilePath)
 }
 
-/// How superblocks and bitmaps are looked for.
-pub(super) fn finding() -> [Arg; 3] {
-    [
-        Arg::new("metadata")
-            .short('e')
-            .long("metadata")
-            .value_name("METADATA")
-            .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-            .value_parser(|text: &str| text.parse::<MetadataFilter>())
-            .action(ArgAction::Set)
-            .overrides_with("metadata"),
-        Arg::new("offset")
-            .long("offset")
-            .value_name("SIZE")
-            .help("The bitmap starts this far into the device; a suffix is required: 8K, 16s")
-            .value_parser(super::size::offset)
-            .conflicts_with("metadata"),
-        Arg::new("host-endian")
-            .long("host-endian")
-            .value_name("ORDER")
-            .help("Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64")
-            .value_parser(["be32", "be64"]),
-    ]
-}
-
-/// The options that the arguments of [`finding`] and `paths` stand for.
+/// The options that the arguments of [`finding::all`] and the paths stand for.
 pub(super) fn options(matches: &ArgMatches, paths: Vec<OsString>) -> DumpOptions {
     DumpOptions {
         paths,
         metadata: matches.get_one("metadata").copied(),
         offset: matches.get_one("offset").copied(),
-        order: match matches.get_one::<String>("host-endian").map(String::as_str) {
-            Some("be32") => BitOrder::Be32,
-            Some("be64") => BitOrder::Be64,
-            _ => BitOrder::Little,
-        },
+        order: finding::order(matches),
     }
-}
-
-/// The values of an argument that may come several times.
-pub(super) fn paths(matches: &ArgMatches, id: &str) -> Vec<OsString> {
-    let all = matches.get_many::<OsString>(id);
-    all.into_iter().flatten().cloned().collect()
 }
 
 /// Dumps, or compares with a dump.
@@ -121,7 +85,7 @@ pub(super) fn paths(matches: &ArgMatches, id: &str) -> Vec<OsString> {
 /// # Errors
 /// None beyond what clap has checked already.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
-    let options = options(matches, paths(matches, "device"));
+    let options = options(matches, finding::paths(matches, "device"));
     let json = matches.get_flag("json");
     if let Some(file) = matches.get_one::<OsString>("verify") {
         return Ok(verify(file, &options, json, streams));

@@ -1,11 +1,10 @@
 //! `mdbitmap examine`: arguments in, options struct out, results to the reports.
 
+use super::finding;
 use super::terminal::{self, WIDTHS};
 use super::{Streams, UsageError};
-use crate::array::MetadataFilter;
 use crate::commands::Status;
 use crate::commands::examine::{self, ExamineOptions, Examined, result::Device};
-use crate::format::bit_array::BitOrder;
 use crate::report::heat_map::{self, Charset};
 use crate::report::{examine_explain, examine_json, examine_text, layout};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
@@ -103,28 +102,7 @@ pub fn command() -> Command {
                 .help("Draws --map in plain ASCII, as is done anyway when the locale is not UTF-8")
                 .action(ArgAction::SetTrue),
         )
-        .arg(
-            Arg::new("metadata")
-                .short('e')
-                .long("metadata")
-                .value_name("METADATA")
-                .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-                .value_parser(|text: &str| text.parse::<MetadataFilter>())
-                .action(ArgAction::Set)
-                .overrides_with("metadata"),
-        )
-        .arg(
-            Arg::new("offset")
-                .long("offset")
-                .value_name("SIZE")
-                .help("The bitmap starts this far into the device; a suffix is required: 8K, 16s")
-                .long_help(
-                    "The bitmap starts this far into the device, whatever its md superblock says. A suffix is \
-                     required: s for sectors of 512 bytes, K, M, G, T for powers of 1024; for example 8K or 16s.",
-                )
-                .value_parser(super::size::offset)
-                .conflicts_with("metadata"),
-        )
+        .args(finding::all())
         .arg(
             Arg::new("slot")
                 .long("slot")
@@ -132,36 +110,16 @@ pub fn command() -> Command {
                 .help("Only this slot (node) of a clustered bitmap, counted from 0")
                 .value_parser(value_parser!(u32)),
         )
-        .arg(
-            Arg::new("host-endian")
-                .long("host-endian")
-                .value_name("ORDER")
-                .help("Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64")
-                .long_help(
-                    "Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64, by the word size of \
-                     that host. Other versions have one order everywhere and are not affected.",
-                )
-                .value_parser(["be32", "be64"]),
-        )
 }
 
 /// The options that arguments stand for.
 pub fn options(matches: &ArgMatches) -> ExamineOptions {
     ExamineOptions {
-        paths: matches
-            .get_many::<OsString>("device")
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        paths: finding::paths(matches, "device"),
         metadata: matches.get_one("metadata").copied(),
         offset: matches.get_one("offset").copied(),
         slot: matches.get_one("slot").copied(),
-        order: match matches.get_one::<String>("host-endian").map(String::as_str) {
-            Some("be32") => BitOrder::Be32,
-            Some("be64") => BitOrder::Be64,
-            _ => BitOrder::Little,
-        },
+        order: finding::order(matches),
         brief: matches.get_flag("brief"),
         judge: ["json", "explain", "map"]
             .iter()

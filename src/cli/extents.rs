@@ -1,12 +1,11 @@
 //! `mdbitmap extents`: arguments in, options struct out, streams of extents to the reports.
 
+use super::finding;
 use super::{Streams, UsageError};
-use crate::array::MetadataFilter;
 use crate::array::spaces::Space;
 use crate::commands::Status;
 use crate::commands::extents::{self, ExtentsOptions, List, Plan};
 use crate::commands::given::Problem;
-use crate::format::bit_array::BitOrder;
 use crate::report::extents::{self as report, Format, Head, Section};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -93,31 +92,7 @@ pub fn command() -> Command {
                 .help("Only this slot (node) of a clustered bitmap, counted from 0; without it, all together")
                 .value_parser(value_parser!(u32)),
         )
-        .arg(
-            Arg::new("metadata")
-                .short('e')
-                .long("metadata")
-                .value_name("METADATA")
-                .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-                .value_parser(|text: &str| text.parse::<MetadataFilter>())
-                .action(ArgAction::Set)
-                .overrides_with("metadata"),
-        )
-        .arg(
-            Arg::new("offset")
-                .long("offset")
-                .value_name("SIZE")
-                .help("The bitmap of DEVICE starts this far into it; a suffix is required: 8K, 16s")
-                .value_parser(super::size::offset)
-                .conflicts_with("metadata"),
-        )
-        .arg(
-            Arg::new("host-endian")
-                .long("host-endian")
-                .value_name("ORDER")
-                .help("Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64")
-                .value_parser(["be32", "be64"]),
-        )
+        .args(finding::all())
 }
 
 fn format(matches: &ArgMatches) -> Format {
@@ -131,11 +106,6 @@ fn format(matches: &ArgMatches) -> Format {
     }
 }
 
-fn paths(matches: &ArgMatches, name: &str) -> Vec<OsString> {
-    let values = matches.get_many::<OsString>(name);
-    values.into_iter().flatten().cloned().collect()
-}
-
 /// The options that arguments stand for.
 pub fn options(matches: &ArgMatches) -> ExtentsOptions {
     let mapfile = format(matches) == Format::Mapfile;
@@ -145,19 +115,15 @@ pub fn options(matches: &ArgMatches) -> ExtentsOptions {
         Space::Bitmap
     };
     ExtentsOptions {
-        paths: paths(matches, "device"),
-        members: paths(matches, "member"),
+        paths: finding::paths(matches, "device"),
+        members: finding::paths(matches, "member"),
         space: matches.get_one("space").copied().unwrap_or(default),
         resync: matches.get_flag("resync"),
         mapfile,
         slot: matches.get_one("slot").copied(),
         metadata: matches.get_one("metadata").copied(),
         offset: matches.get_one("offset").copied(),
-        order: match matches.get_one::<String>("host-endian").map(String::as_str) {
-            Some("be32") => BitOrder::Be32,
-            Some("be64") => BitOrder::Be64,
-            _ => BitOrder::Little,
-        },
+        order: finding::order(matches),
     }
 }
 

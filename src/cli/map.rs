@@ -1,7 +1,7 @@
 //! `mdbitmap map`: arguments in, options struct out, answers to the reports as they come.
 
+use super::finding;
 use super::{Streams, UsageError};
-use crate::array::MetadataFilter;
 use crate::commands::Status;
 use crate::commands::map::{self, MapOptions, Mapping, Outcome};
 use crate::report::{map_json, map_text};
@@ -85,16 +85,7 @@ pub fn command() -> Command {
                 .help("One JSON object")
                 .action(ArgAction::SetTrue),
         )
-        .arg(
-            Arg::new("metadata")
-                .short('e')
-                .long("metadata")
-                .value_name("METADATA")
-                .help("Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid")
-                .value_parser(|text: &str| text.parse::<MetadataFilter>())
-                .action(ArgAction::Set)
-                .overrides_with("metadata"),
-        )
+        .arg(finding::metadata())
 }
 
 /// The questions in the order of the command line.
@@ -117,12 +108,7 @@ fn questions(matches: &ArgMatches) -> Vec<Range<Sectors>> {
 
 fn options(matches: &ArgMatches) -> MapOptions {
     MapOptions {
-        paths: matches
-            .get_many::<OsString>("member")
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect(),
+        paths: finding::paths(matches, "member"),
         of: matches.get_one("of").cloned(),
         questions: questions(matches),
         metadata: matches.get_one("metadata").copied(),

@@ -6,6 +6,7 @@ pub mod create;
 pub mod dump;
 pub mod examine;
 pub mod extents;
+mod finding;
 pub mod map;
 pub mod readd_check;
 pub mod size;

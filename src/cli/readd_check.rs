@@ -1,5 +1,6 @@
 //! `mdbitmap readd-check`: arguments in, options struct out, the answer to the reports.
 
+use super::finding;
 use super::{Streams, UsageError, size};
 use crate::array::readd::verify::{Extent, Progress};
 use crate::commands::Status;
@@ -85,9 +86,8 @@ pub fn command() -> Command {
 
 /// The options that arguments stand for.
 fn options(matches: &ArgMatches) -> ReaddOptions {
-    let paths = matches.get_many::<OsString>("array");
     ReaddOptions {
-        paths: paths.into_iter().flatten().cloned().collect(),
+        paths: finding::paths(matches, "array"),
         member: matches.get_one("member").cloned().unwrap_or_default(),
         verify: match matches.get_one::<String>("verify").map(String::as_str) {
             Some("full") => Some(Extent::Full),
