@@ -96,7 +96,7 @@ be64\t''"
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l nodes -d 'All slots of clustered bitmaps, not the first alone'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l assume-held -d 'You know that the kernel has cleared no mark since the dump'
-complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l strict -d 'Refuses a list that is not proven to be complete, which none is'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -l strict -d 'Refuses an unproven list (status 3) instead of warning'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l sector -d 'The sector at this position; a suffix is required: 123456s, 1G. May be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand map" -l range -d 'All sectors of a range, as in 8K+1M or 123456s+8s. May be repeated' -r

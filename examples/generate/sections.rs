@@ -468,23 +468,29 @@ What check finds on another machine.
 const COMPARE_NOTES: &str = r#".SH "WHEN A LIST IS COMPLETE"
 A list of what has been written since a dump has to hold every chunk that was written, or a backup made from it is
 silently wrong. What is dirty now is such a list exactly if no mark that was set since has been cleared. An array that has
-all its members clears marks a few seconds after each write, and most of that leaves no trace. So a list is given only
-when
-.IP \(bu 2
-the array is a RAID 1 that lacked a member when the dump was made and lacks the same one now: it then clears nothing;
-.IP \(bu 2
-no mark of the dump is gone, events_cleared has not moved and could have, events have not gone back, and bitmap and array are the same;
-.IP \(bu 2
-the members given are in sync, and the bitmap is to be trusted.
-.PP
-Even then it is not proven: another device may have been recovered into the array and taken out again, which clears marks
-and leaves no trace.
+all its members clears marks a few seconds after each write, and most of that leaves no trace. So each list has a verdict:
+.TP
+.B incomplete
+Something speaks against it: a mark of the dump is gone, events_cleared has moved, events have gone back, the bitmap or
+the array is another one or not to be trusted, or a member given is not in sync. No list is given; the status is 3.
+.TP
+.B unproven
+Nothing speaks against it, but it cannot be proven. The list is given, and standard error says how it may lack something:
+usually marks that were set and cleared between the two moments. JSON and mapfiles carry the verdict and the reasons, a
+table the verdict; CSV has no room for either.
 .B \-\-strict
-therefore refuses every list. With
+refuses such a list with status 3.
+.TP
+.B held
+With
 .B \-\-assume\-held
-you say that you know the kernel to have cleared nothing: on any level an array that lacked a member all the time under a recent
-kernel; or md/bitmap/time_base set, before the dump, to more seconds than have passed since, and the array not stopped. What
-speaks against it refuses the list all the same. A list that is refused ends with status 3 and prints nothing.
+you vouch that the kernel cleared no mark: on any level an array that lacked a member all the time under a recent kernel;
+or md/bitmap/time_base set, before the dump, to more seconds than have passed since, and the array not stopped. What
+speaks against it refuses the list all the same, and rows that some kernels never mark leave it unproven.
+.PP
+A RAID 1 that lacks the same member from the dump to the list clears nothing; its list is as good as proven. It is called
+unproven because another device may have been recovered into the array and taken out again, which clears marks and leaves
+no trace.
 .PP
 Marks from before the dump are cleared once they are a few seconds old even when a member is missing. So make the dump when nothing has been
 written for three times the delay (daemon_sleep_seconds), or the list will be refused later.

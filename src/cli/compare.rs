@@ -11,7 +11,7 @@ use crate::commands::dump::verify::{Difference, VerifyWriter};
 use crate::commands::extents::ExtentsOptions;
 use crate::report::compare::{JsonCompare, TextCompare, since_json, since_lines, write_since};
 use crate::report::dump::verify::{JsonVerify, TextVerify, write_summary};
-use crate::report::extents::Format;
+use crate::report::extents::{Format, SinceHead};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -26,8 +26,10 @@ pub fn command() -> Command {
              has been written since. Dumps may stand wherever a device may. Nothing is written. The status is 0 when nothing differs, 1 when \
              something does.\n\n\
              With --format or --space the extents that have been written since are listed, as extents lists them: for an incremental \
-             backup. The bitmap says what is marked now, and an array that has all its members clears marks a few seconds after each write. So the list \
-             is refused (status 3) whenever the kernel may have cleared marks since the dump: see WHEN A LIST IS COMPLETE.",
+             backup. The status is 1 when there is any, 0 when there is none. The bitmap says what is marked now, and an array that has all its \
+             members clears marks a few seconds after each write. So the list has a verdict: incomplete (something speaks against it: no list, \
+             status 3), unproven (nothing does, but what was marked and cleared between the two moments would be missing: listed with \
+             a warning), held (you vouch with --assume-held that no mark was cleared). See WHEN A LIST IS COMPLETE.",
         )
         .arg(
             Arg::new("device")
@@ -59,10 +61,11 @@ pub fn command() -> Command {
             flag("assume-held", "You know that the kernel has cleared no mark since the dump")
                 .long_help(
                     "You know that the kernel has cleared no mark since the dump: the array lacked a member all the time, or md/bitmap/time_base \
-                     was longer than the time since, and the array was not stopped. What speaks against it still refuses the list.",
+                     was longer than the time since, and the array was not stopped. What speaks against it still refuses the list, and rows that a kernel never marked \
+                     are still warned of.",
                 ),
         )
-        .arg(flag("strict", "Refuses a list that is not proven to be complete, which none is").requires("format"))
+        .arg(flag("strict", "Refuses an unproven list (status 3) instead of warning").requires("format"))
         .args(finding::all())
 }
 
@@ -191,9 +194,15 @@ fn list(
     let since = since::since(options, matches.get_flag("assume-held"), &mut Silent)?;
     say(&since, streams);
     let status = tell(&since.verified.told, streams);
-    if since.complete == Complete::No || matches.get_flag("strict") {
-        streams
-            .complain("no list is given, because it may lack what was written; make a full backup");
+    let refusal = match since.complete {
+        Complete::Incomplete => Some("because it may lack what was written"),
+        Complete::Unproven if matches.get_flag("strict") => {
+            Some("because it is not proven to be complete (--strict)")
+        }
+        _ => None,
+    };
+    if let Some(refusal) = refusal {
+        streams.complain(&format!("no list is given, {refusal}; make a full backup"));
         return Ok(status.max(Status::Refused));
     }
     let mapfile = format == "mapfile";
@@ -218,10 +227,14 @@ fn list(
         "mapfile" => Format::Mapfile,
         _ => Format::Table,
     };
-    let listed = extents::list(&extents, format, streams);
-    Ok(match since.verified.is_equal() {
-        true => status.max(listed),
-        false => status.max(listed).max(Status::Failed),
+    let head = SinceHead {
+        verdict: since.complete.name(),
+        reasons: since.reasons(),
+    };
+    let (listed, any) = extents::list(&extents, format, Some(head), streams);
+    Ok(match any {
+        true => status.max(listed).max(Status::Failed),
+        false => status.max(listed),
     })
 }
 

@@ -6,7 +6,7 @@ use crate::array::spaces::Space;
 use crate::commands::Status;
 use crate::commands::extents::{self, ExtentsOptions, List, Plan};
 use crate::commands::given::Problem;
-use crate::report::extents::{self as report, Format, Head, Section};
+use crate::report::extents::{self as report, Format, Head, Section, SinceHead};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
 
@@ -132,24 +132,36 @@ pub fn options(matches: &ArgMatches) -> ExtentsOptions {
 /// # Errors
 /// None beyond what clap has checked already.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
-    Ok(list(&options(matches), format(matches), streams))
+    Ok(list(&options(matches), format(matches), None, streams).0)
 }
 
-/// Lists the dirty extents, and says what is wrong with the list.
-pub(super) fn list(options: &ExtentsOptions, format: Format, streams: &mut Streams<'_>) -> Status {
+/// Lists the dirty extents, and says what is wrong with the list. The other value: is there any extent?
+pub(super) fn list(
+    options: &ExtentsOptions,
+    format: Format,
+    since: Option<SinceHead<'_>>,
+    streams: &mut Streams<'_>,
+) -> (Status, bool) {
     let opened = extents::open(options);
     let plan = extents::plan(&opened, options);
     // Before the list, which may be long, or closed by its reader before its end.
     complain(&plan, streams);
-    let head = head(&plan, options.resync);
+    let head = Head {
+        since,
+        ..head(&plan, options.resync)
+    };
     let sections = plan.lists.iter().map(|list| Section {
         path: list.path.as_deref(),
         length: list.length,
         extents: list.extents(),
     });
-    let mut status = plan.status();
+    // What could not be counted counts as dirty.
+    let (mut status, mut any) = (plan.status(), true);
     match report::write(streams.out(), format, &head, sections) {
-        Ok(Ok(_)) => plan.lists.iter().for_each(|list| differ(list, streams)),
+        Ok(Ok(totals)) => {
+            any = totals.extents > 0;
+            plan.lists.iter().for_each(|list| differ(list, streams));
+        }
         Ok(Err(error)) => {
             let problem = extents::failure(&error);
             streams.complain(&problem.message);
@@ -157,7 +169,7 @@ pub(super) fn list(options: &ExtentsOptions, format: Format, streams: &mut Strea
         }
         Err(error) => streams.note_write(Err(error)),
     }
-    status
+    (status, any)
 }
 
 fn head<'a>(plan: &'a Plan<'_>, resync: bool) -> Head<'a> {
@@ -176,6 +188,7 @@ fn head<'a>(plan: &'a Plan<'_>, resync: bool) -> Head<'a> {
             .collect(),
         trusted: plan.trusted,
         lacking: plan.lacking,
+        since: None,
     }
 }
 

@@ -165,59 +165,70 @@ impl CompareWriter for JsonCompare<'_> {
 /// # Errors
 /// What `out` reports.
 pub fn write_since(out: &mut dyn Write, since: &Since) -> io::Result<()> {
+    if since.complete == Complete::Held {
+        return writeln!(
+            out,
+            "held: what is dirty now is all that has been written since the dump, as you vouch (--assume-held)."
+        );
+    }
     for line in since_lines(since) {
         writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
-/// The same as lines, for standard error.
+/// The same as lines, for standard error. Nothing when the user vouches for the list.
 pub fn since_lines(since: &Since) -> Vec<String> {
+    let indented = |list: &[String]| {
+        list.iter()
+            .map(|line| format!("  {line}"))
+            .collect::<Vec<_>>()
+    };
     let mut lines = Vec::new();
     match since.complete {
-        Complete::No => {
+        Complete::Incomplete => {
             lines.push(
-                "What is dirty now is not all that has been written since the dump:".to_owned(),
+                "incomplete: what is dirty now is not all that has been written since the dump:"
+                    .to_owned(),
             );
-            lines.extend(since.evidence.iter().map(|why| format!("  {why}")));
-            lines.extend(since.free_to_clear.iter().map(|why| format!("  {why}")));
-            if since.evidence.is_empty() {
-                lines.push(
-                    "  --assume-held, if you know that the kernel cleared nothing all the time"
-                        .to_owned(),
-                );
-            }
+            lines.extend(since.reasons().iter().map(|why| format!("  {why}")));
         }
         Complete::Unproven => {
             lines.push(
-                "What is dirty now is all that has been written since the dump, provided that:"
+                "unproven: nothing speaks against it that what is dirty now is all that has been written since the dump, but that cannot be proven"
                     .to_owned(),
             );
+            lines.extend(indented(&since.unmarked));
             if !since.free_to_clear.is_empty() {
                 lines.push(
-                    "  the kernel cleared no mark all the time, as you say (--assume-held)"
+                    "WARNING: what was written since and whose marks were cleared before now would be missing:"
                         .to_owned(),
                 );
+                lines.extend(indented(&since.free_to_clear));
+                lines.extend(MAKE_CERTAIN.iter().map(|&line| line.to_owned()));
             }
-            lines.extend(
-                since
-                    .conditions
-                    .iter()
-                    .map(|condition| format!("  {condition}")),
-            );
+            lines.push("It is also taken for granted that:".to_owned());
+            lines.extend(indented(&since.conditions));
         }
+        Complete::Held => {}
     }
     lines
 }
 
+/// How to keep marks from one moment to the other.
+const MAKE_CERTAIN: [&str; 3] = [
+    "To be certain, keep the marks from the dump to the list: a RAID 1 that lacks a member all the time clears none;",
+    "or before the dump set md/bitmap/time_base to more seconds than will pass, and do not stop the array. If you know that",
+    "no mark was cleared, say --assume-held; if an incomplete backup is worse than none, --strict, or make a full backup.",
+];
+
 /// The judgement as a JSON value.
 pub fn since_json(since: &Since) -> Value {
     json!({
-        "complete": match since.complete {
-            Complete::No => "no",
-            Complete::Unproven => "unproven",
-        },
+        "verdict": since.complete.name(),
+        "reasons": since.reasons(),
         "evidence": since.evidence,
+        "may_be_unmarked": since.unmarked,
         "free_to_clear": since.free_to_clear,
         "conditions": since.conditions,
     })

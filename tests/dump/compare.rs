@@ -135,34 +135,101 @@ impl Moments {
 #[test]
 fn what_was_written_since_is_listed_when_nothing_speaks_against_it() {
     let moments = Moments::new();
+    // Dirty already when the dump was made: the backup may lack it.
     let same = moments.list(&[]);
-    assert_eq!(same.status, 0, "{same:?}");
+    assert_eq!(same.status, 1, "{same:?}");
     let at = moments.clean_byte();
     patch(&moments.set, moments.image, at, &[0x06]);
     let list = moments.list(&[]);
     assert_eq!(list.status, 1, "{list:?}");
     assert!(
-        list.err.contains("provided that:") && list.err.contains("no other device was recovered"),
+        list.err.contains("unproven: ")
+            && !list.err.contains("WARNING")
+            && list.err.contains("no other device was recovered"),
         "{list:?}"
     );
     // The very list that extents gives.
     let extents = moments.set.run(&["extents", "--format=csv", moments.image]);
     assert_eq!(list.out, extents.out);
     assert!(list.out.lines().count() > same.out.lines().count());
-    moments.refused(&["--strict"], "provided that:");
+    moments.refused(&["--strict"], "not proven to be complete");
     let told = moments
         .set
         .run(&["compare", "--json", "before", moments.image]);
     assert_eq!(told.status, 1);
-    assert_eq!(json(&told.out)["since"]["complete"], "unproven");
+    assert_eq!(json(&told.out)["since"]["verdict"], "unproven");
+    same_as_extents(&moments.set, moments.image, "unproven", &[]);
+    same_as_extents(&moments.set, moments.image, "held", &["--assume-held"]);
+    let held = moments.list(&["--assume-held", "--strict"]);
+    assert_eq!((held.status, held.out), (1, list.out), "{}", held.err);
+    assert!(!held.err.contains("unproven"), "{}", held.err);
+}
+
+#[test]
+fn rows_that_a_kernel_never_marks_cannot_be_vouched_for() {
+    let set = set("raid6-1.1-dirty");
+    let image = set.images[0].as_str();
+    assert!(set.run(&["dump", "-o", "before", image]).status <= 1);
+    let list = |more: &[&str]| {
+        let held = ["compare", "before", image, "--format=csv", "--assume-held"];
+        set.run(&[&held[..], more].concat())
+    };
+    let warned = list(&[]);
+    assert_eq!(warned.out, set.run(&["extents", "--format=csv", image]).out);
+    assert!(
+        warned.err.contains("unproven: ") && warned.err.contains("DANGER: some kernels (6.12"),
+        "{warned:?}"
+    );
+    let strict = list(&["--strict"]);
+    assert_eq!((strict.status, strict.out.as_str()), (3, ""), "{strict:?}");
+}
+
+/// The list in each format is that of `extents`, and has the verdict where the format has room.
+fn same_as_extents(set: &Set, image: &str, verdict: &str, more: &[&str]) {
     for format in ["table", "json", "mapfile"] {
         let format = format!("--format={format}");
-        let list = moments
-            .set
-            .run(&["compare", "before", moments.image, &format]);
-        let extents = moments.set.run(&["extents", &format, moments.image]);
-        assert_eq!((list.status, list.out), (1, extents.out), "{format}");
+        let list = set.run(&[&["compare", "before", image, &format], more].concat());
+        let extents = set.run(&["extents", &format, image]).out;
+        assert_eq!(list.status, 1, "{format}: {list:?}");
+        if format == "--format=json" {
+            let (mut list, extents) = (json(&list.out), json(&extents));
+            assert_eq!(list["verdict"], verdict);
+            let reasons = list["reasons"].as_array().unwrap().len();
+            assert_eq!(reasons > 0, verdict == "unproven", "{list}");
+            let object = list.as_object_mut().unwrap();
+            object.remove("verdict");
+            object.remove("reasons");
+            assert_eq!(list, extents);
+        } else {
+            assert!(
+                list.out.contains(&format!("verdict: {verdict}\n")),
+                "{list:?}"
+            );
+            let rest = |text: &str| {
+                let lines = text.lines().filter(|line| {
+                    !line.contains("verdict: ") && !line.starts_with(&format!("# {verdict}: "))
+                });
+                lines.map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(rest(&list.out), rest(&extents), "{format}");
+        }
     }
+}
+
+#[test]
+fn nothing_dirty_is_an_empty_list() {
+    let moments = Moments::new();
+    let image = fs::read(moments.set.path("a.img")).unwrap();
+    for at in (BITS..BITMAP + 4096).filter(|at| !matches!(image[*at as usize], 0 | 0xff)) {
+        patch(&moments.set, "a.img", at, &[0]);
+    }
+    fs::remove_file(moments.set.path("before")).unwrap();
+    assert_eq!(
+        moments.set.run(&["dump", "-o", "before", "a.img"]).status,
+        0
+    );
+    let list = moments.list(&[]);
+    assert_eq!((list.status, list.out.lines().count()), (0, 1), "{list:?}");
 }
 
 #[test]
@@ -213,7 +280,7 @@ fn a_list_that_may_lack_something_is_refused() {
 }
 
 #[test]
-fn an_array_that_has_all_its_members_clears_unseen() {
+fn an_array_that_may_clear_unseen_gets_a_list_and_a_warning() {
     for (name, why) in [
         ("raid1-1.2-dirty", "a complete array clears marks"),
         ("raid10-near-1.2-dirty", "a complete array clears marks"),
@@ -223,20 +290,31 @@ fn an_array_that_has_all_its_members_clears_unseen() {
         let set = set(name);
         let image = set.images[0].as_str();
         assert!(set.run(&["dump", "-o", "before", image]).status <= 1);
-        let refused = set.run(&["compare", "before", image, "--format=csv"]);
+        let extents = set.run(&["extents", "--format=csv", image]).out;
+        let any = u8::from(extents.lines().count() > 1);
+        let list = set.run(&["compare", "before", image, "--format=csv"]);
+        assert_eq!(i64::from(list.status), i64::from(any), "{name}: {list:?}");
+        assert_eq!(list.out, extents, "{name}: {list:?}");
+        assert!(
+            list.err.contains("WARNING: ")
+                && list.err.contains(why)
+                && list.err.contains("say --assume-held")
+                && list.err.contains("To be certain"),
+            "{name}: {list:?}"
+        );
+        if any == 1 {
+            same_as_extents(&set, image, "unproven", &[]);
+        }
+        let refused = set.run(&["compare", "before", image, "--format=csv", "--strict"]);
         assert_eq!(
             (refused.status, refused.out.as_str()),
             (3, ""),
             "{name}: {refused:?}"
         );
         assert!(refused.err.contains(why), "{name}: {refused:?}");
-        assert!(
-            refused.err.contains("--assume-held, if you know"),
-            "{name}: {refused:?}"
-        );
         let held = set.run(&["compare", "before", image, "--format=csv", "--assume-held"]);
         assert!(
-            held.status <= 1 && held.out == set.run(&["extents", "--format=csv", image]).out,
+            held.out == extents && !held.err.contains("WARNING: what was written"),
             "{name}: {held:?}"
         );
     }

@@ -16,8 +16,8 @@
 //!   raid1, not on the other levels (tests/vm/FINDINGS.md). Others forget to mark rows of raid4, 5 and 6.
 //! - Version 6 never moves `events_cleared` (trap 11).
 //!
-//! A backup list that lacks a written chunk is silent corruption, so anything that speaks against it refuses
-//! the list.
+//! A backup list that lacks a written chunk is silent corruption, so anything that speaks against it refuses the list;
+//! and a list that nothing speaks against says how it may lack something, as `readd-check` does (decision 24).
 
 use super::{CompareError, CompareOptions};
 use crate::array::geometry::Geometry;
@@ -34,10 +34,23 @@ use std::io;
 /// Is the list of what is dirty now complete?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complete {
-    /// No: marks were cleared since, or the kernel was free to clear them unseen.
-    No,
+    /// No: something speaks against it.
+    Incomplete,
     /// Nothing speaks against it; it cannot be proven.
     Unproven,
+    /// Nothing speaks against it, and the user vouches that no mark was cleared.
+    Held,
+}
+
+impl Complete {
+    /// Its name in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Complete::Incomplete => "incomplete",
+            Complete::Unproven => "unproven",
+            Complete::Held => "held",
+        }
+    }
 }
 
 /// What was found out about two moments.
@@ -47,12 +60,31 @@ pub struct Since {
     pub complete: Complete,
     /// What speaks against it, whatever the user says.
     pub evidence: Vec<String>,
+    /// Why the kernel may not have marked what it wrote: no holding of marks helps against that.
+    pub unmarked: Vec<String>,
     /// Why the kernel may have cleared marks without a trace; the user may know that it has not.
     pub free_to_clear: Vec<String>,
     /// What it rests on when nothing speaks against it.
     pub conditions: Vec<String>,
     /// The comparison itself.
     pub verified: Verified,
+}
+
+impl Since {
+    /// Why the verdict is not better: what speaks against the list, or how it may lack something.
+    pub fn reasons(&self) -> Vec<&str> {
+        let lists: &[&Vec<String>] = match self.complete {
+            Complete::Incomplete => &[&self.evidence, &self.unmarked, &self.free_to_clear],
+            Complete::Unproven => &[&self.unmarked, &self.free_to_clear, &self.conditions],
+            Complete::Held => &[],
+        };
+        lists
+            .iter()
+            .copied()
+            .flatten()
+            .map(String::as_str)
+            .collect()
+    }
 }
 
 /// Compares the dump that is the first path with the devices that follow, and judges.
@@ -98,18 +130,21 @@ pub fn since(
     let devices = dump::open(&now);
     let mut judge = Judge {
         evidence,
+        unmarked: Vec::new(),
         free: Vec::new(),
         conditions: Vec::new(),
     };
     judge.devices(&dump, &devices);
     judge.finish();
-    let free = !judge.free.is_empty() && !assume_held;
+    let vouched = assume_held && judge.unmarked.is_empty();
     Ok(Since {
-        complete: match judge.evidence.is_empty() && !free {
-            true => Complete::Unproven,
-            false => Complete::No,
+        complete: match (judge.evidence.is_empty(), vouched) {
+            (false, _) => Complete::Incomplete,
+            (true, true) => Complete::Held,
+            (true, false) => Complete::Unproven,
         },
         evidence: judge.evidence,
+        unmarked: judge.unmarked,
         free_to_clear: judge.free,
         conditions: judge.conditions,
         verified,
@@ -194,6 +229,7 @@ impl VerifyWriter for Watch<'_> {
 
 struct Judge {
     evidence: Vec<String>,
+    unmarked: Vec<String>,
     free: Vec<String>,
     conditions: Vec<String>,
 }
@@ -293,8 +329,8 @@ impl Judge {
         if geometry
             .is_some_and(|geometry| geometry.is_ok_and(|geometry| geometry.rows_may_go_unmarked()))
         {
-            self.evidence.push(format!(
-                "{name}: some kernels (6.12 among them) leave rows of such an array unmarked when they write to them"
+            self.unmarked.push(format!(
+                "{name}: DANGER: some kernels (6.12 among them) leave rows of such an array unmarked when they write to them; what such a kernel wrote there is not in the list"
             ));
         }
         if md_now.level != Level::Raid1 {
@@ -347,7 +383,12 @@ impl Judge {
     }
 
     fn finish(&mut self) {
-        for list in [&mut self.evidence, &mut self.free, &mut self.conditions] {
+        for list in [
+            &mut self.evidence,
+            &mut self.unmarked,
+            &mut self.free,
+            &mut self.conditions,
+        ] {
             let mut seen = std::collections::HashSet::new();
             list.retain(|text| seen.insert(text.clone()));
         }

@@ -21,13 +21,12 @@ pub(super) struct Json {
 
 impl Form for Json {
     fn begin(&mut self, text: &mut Text<'_>, head: &Head<'_>) -> io::Result<()> {
-        text.push_all(
-            format!(
-                "{{\"schema\":{SCHEMA},\"space\":\"{}\",\"extents\":[",
-                head.space
-            )
-            .as_bytes(),
-        );
+        text.push_all(format!("{{\"schema\":{SCHEMA},\"space\":\"{}\",", head.space).as_bytes());
+        if let Some(since) = &head.since {
+            let (verdict, reasons) = (json!(since.verdict), json!(since.reasons));
+            text.push_all(format!("\"verdict\":{verdict},\"reasons\":{reasons},").as_bytes());
+        }
+        text.push_all(b"\"extents\":[");
         Ok(())
     }
 

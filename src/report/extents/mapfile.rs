@@ -1,7 +1,7 @@
 //! A domain mapfile of GNU ddrescue (its manual, "Mapfile structure" and the option `-m`): the
 //! blocks marked `+` are the domain, `?` the rest; they follow each other from 0 without a gap.
 
-use super::{Extents, Form, Head, Text, Totals};
+use super::{Extents, Form, Head, SinceHead, Text, Totals};
 use crate::units::{SECTOR_BYTES, Sectors};
 use std::ffi::OsStr;
 use std::io;
@@ -34,6 +34,9 @@ impl Form for Mapfile {
                 head.what, head.space
             ),
         )?;
+        for line in head.since.iter().flat_map(SinceHead::lines) {
+            comment(text, &line)?;
+        }
         for (_, message) in &head.problems {
             comment(text, &format!("WARNING: {message}"))?;
         }

@@ -45,6 +45,29 @@ pub struct Head<'a> {
     pub trusted: Option<bool>,
     /// True when lists that were asked for are not among those given.
     pub lacking: bool,
+    /// Whether the list is all that has been written since a moment, where that was asked.
+    pub since: Option<SinceHead<'a>>,
+}
+
+/// How far a list can be taken for all that has been written since a dump.
+#[derive(Debug, Clone)]
+pub struct SinceHead<'a> {
+    /// The verdict in a word.
+    pub verdict: &'a str,
+    /// Why it is not better.
+    pub reasons: Vec<&'a str>,
+}
+
+impl SinceHead<'_> {
+    /// One line for each thing to know, for the forms that have comments.
+    fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let verdict = format!("Written since the dump; verdict: {}", self.verdict);
+        std::iter::once(verdict).chain(
+            self.reasons
+                .iter()
+                .map(|reason| format!("{}: {reason}", self.verdict)),
+        )
+    }
 }
 
 /// One list.

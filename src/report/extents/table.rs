@@ -23,7 +23,12 @@ pub(super) struct Table {
 }
 
 impl Form for Table {
-    fn begin(&mut self, _: &mut Text<'_>, head: &Head<'_>) -> io::Result<()> {
+    fn begin(&mut self, text: &mut Text<'_>, head: &Head<'_>) -> io::Result<()> {
+        if let Some(since) = &head.since {
+            // The reasons are on standard error.
+            text.push_all(format!("Written since the dump; verdict: {}", since.verdict).as_bytes());
+            text.line()?;
+        }
         self.what = head.what.to_owned();
         self.addresses = addresses(head.space);
         Ok(())

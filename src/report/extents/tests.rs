@@ -9,6 +9,7 @@ fn head(lacking: bool) -> Head<'static> {
         problems: vec![("untrusted", "a warning\nof two lines")],
         trusted: Some(true),
         lacking,
+        since: None,
     }
 }
 
