@@ -39,6 +39,8 @@ pub struct Input<'a> {
     pub store: &'a dyn Store,
     /// True for a block device.
     pub is_block_device: bool,
+    /// True for a member of a running array that was given as such.
+    pub in_use: bool,
     /// The md superblock to go by.
     pub member: Option<FoundSuper>,
     /// Other superblocks that can be believed: of another metadata version, hence stale.
@@ -64,6 +66,7 @@ impl<'a> Input<'a> {
             name: store.name().to_owned(),
             store,
             is_block_device: false,
+            in_use: false,
             member: None,
             other_supers: Vec::new(),
             rejected: Vec::new(),

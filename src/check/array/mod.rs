@@ -10,6 +10,7 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 mod text;
+mod unclean;
 
 use super::Rule;
 
@@ -22,4 +23,5 @@ pub const RULES: &[Rule] = &[
     copies::RULE,
     dm_raid::RULE,
     kernels::RULE,
+    unclean::RULE,
 ];

@@ -4,6 +4,7 @@ use crate::array::readd::{self, BitmapCopy, Entry, Judgement, Named, Safety, Sit
 use crate::array::{Membership, Role, Standing};
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
+use crate::format::bitmap_rules::Place;
 
 kinds! {
     UNSAFE "readd-unsafe" Danger Loss "a member that left would be re-added by a bitmap that may not know what it missed";
@@ -67,12 +68,14 @@ fn judgement(
         .filter_map(|(_, input)| {
             let raw = input.bitmap_super()?;
             let available = input.store.len().checked_sub(input.bitmap()?.start());
-            Some(BitmapCopy::of_member(
-                named(input)?,
-                &members,
-                raw,
-                available,
-            ))
+            let own = named(input)?;
+            Some(if input.in_use {
+                // The driver has taken it already, whatever the array's state is at this moment.
+                let uuid = own.found.member.array_uuid;
+                BitmapCopy::in_use(own.name, raw, uuid, Place::Internal, available)
+            } else {
+                BitmapCopy::of_member(own, &members, raw, available)
+            })
         })
         .collect();
     readd::judge(&Situation {

@@ -101,14 +101,21 @@ fn lockless(level: Level, count: u32) -> Vec<Disk> {
 }
 
 fn found(images: Vec<Vec<u8>>) -> Vec<Finding> {
+    found_of(images, false)
+}
+
+/// With `in_use`, as members of a running array.
+fn found_of(images: Vec<Vec<u8>>, in_use: bool) -> Vec<Finding> {
     let stores: Vec<MemoryStore> = images
         .into_iter()
         .enumerate()
         .map(|(index, image)| MemoryStore::new(format!("disk{index}"), image))
         .collect();
-    let inputs = stores
-        .iter()
-        .map(|store| Input::look(store, &LookOptions::default()));
+    let inputs = stores.iter().map(|store| {
+        let mut input = Input::look(store, &LookOptions::default());
+        input.in_use = in_use;
+        input
+    });
     let cases = Case::group(inputs.collect());
     let all = |case: &Case<'_>| -> Vec<Finding> {
         RULES.iter().flat_map(|rule| (rule.judge)(case)).collect()
@@ -408,6 +415,30 @@ const CASES: &[(&[&str], Make)] = &[
         }
         images(disks)
     }),
+    (&["vacant-slot", "kernel-raid10-lone-copy"], || {
+        let mut disks = array(Level::Raid10, 4);
+        disks.remove(1);
+        for disk in &mut disks {
+            disk.md.resync_offset = Some(Sectors(0));
+            disk.md.roles[1] = 0xfffe;
+        }
+        images(disks)
+    }),
+    (&[], || {
+        let mut disks = array(Level::Raid10, 4);
+        for disk in &mut disks {
+            disk.md.resync_offset = Some(Sectors(0));
+        }
+        images(disks)
+    }),
+    (&["member-recovering", "kernel-recovery-first"], || {
+        let mut disks = array(Level::Raid1, 3);
+        for disk in &mut disks {
+            disk.md.resync_offset = Some(Sectors(0));
+        }
+        recovering(&mut disks, 2);
+        images(disks)
+    }),
     (&["kernel-logical-block-size"], || {
         let mut disks = mirror();
         for disk in &mut disks {
@@ -576,4 +607,20 @@ fn a_sound_array_of_0_90_metadata_has_none_of_them() {
         all.push(image);
     }
     assert_eq!(names(&found(all)), [""; 0]);
+}
+
+#[test]
+fn a_running_array_is_written_to_while_a_member_is_absent() {
+    // Assembled like this it would be refused; running, it takes the member back by its bitmap.
+    let images = || {
+        let mut disks = array(Level::Raid5, 3);
+        lose(&mut disks, 1);
+        unclean(&mut disks);
+        images(disks)
+    };
+    let told = |in_use| {
+        let found = found_of(images(), in_use);
+        names(&found).contains(&"readd-unproven")
+    };
+    assert_eq!((told(false), told(true)), (false, true));
 }

@@ -79,6 +79,7 @@ fn input_of<'a>(given: &'a Given, look: &LookOptions) -> Option<Input<'a>> {
     let mut input = Input::look(given.store()?, look);
     input.name = given.name().into_owned();
     input.is_block_device = given.is_block_device;
+    input.in_use = given.running_array.is_some();
     if !given.is_block_device && input.is_bitmap_file() {
         input.file = FileFacts::of(Path::new(&given.path));
     }
