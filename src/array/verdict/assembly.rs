@@ -14,6 +14,8 @@ pub struct Assembly<'a> {
     /// All members that there are and the place of `own` among them, when those that were not
     /// given are not there; otherwise they are taken to be as the freshest superblock says.
     complete: Option<(&'a Membership, usize)>,
+    /// True when members that were not given are in sync if the freshest superblock calls them active.
+    trusts_missing: bool,
 }
 
 impl<'a> Assembly<'a> {
@@ -40,6 +42,7 @@ impl<'a> Assembly<'a> {
             own,
             freshest,
             complete: None,
+            trusts_missing: false,
         }
     }
 
@@ -54,6 +57,21 @@ impl<'a> Assembly<'a> {
             own: members.get(own)?,
             freshest: members.get(membership.freshest())?,
             complete: Some((membership, own)),
+            trusts_missing: false,
+        })
+    }
+
+    /// The same, but members that were not given are there and in sync where the freshest superblock
+    /// calls them active.
+    pub fn with_missing(
+        members: &[&'a FoundSuper],
+        membership: &'a Membership,
+        own: usize,
+    ) -> Option<Assembly<'a>> {
+        let assembly = Assembly::complete(members, membership, own)?;
+        Some(Assembly {
+            trusts_missing: true,
+            ..assembly
         })
     }
 
@@ -159,7 +177,9 @@ impl<'a> Assembly<'a> {
     /// Whether a member fills the slot, in sync or not.
     fn holds(&self, slot: u32) -> bool {
         match self.complete {
-            Some((membership, _)) => membership.in_slot(slot).is_some(),
+            Some((membership, _)) => {
+                membership.in_slot(slot).is_some() || self.is_taken_on_trust(slot)
+            }
             None => {
                 let index = usize::try_from(slot).ok();
                 let state = index.and_then(|index| self.freshest.member.slots.get(index));
@@ -171,13 +191,22 @@ impl<'a> Assembly<'a> {
     /// Whether a member in sync fills the slot.
     fn is_in_sync(&self, slot: u32) -> bool {
         match self.complete {
-            Some((membership, _)) => membership.standings().contains(&Standing::Current { slot }),
+            Some((membership, _)) => {
+                membership.standings().contains(&Standing::Current { slot })
+                    || self.is_taken_on_trust(slot)
+            }
             None => {
                 let own_recovers = self.own_role() == Role::Slot(slot)
                     && self.own.member.recovery_offset.is_some();
                 self.holds(slot) && !own_recovers
             }
         }
+    }
+
+    /// Whether the slot belongs to a member that was not given and is believed to be in sync.
+    fn is_taken_on_trust(&self, slot: u32) -> bool {
+        let missing = |(membership, _): (&Membership, usize)| membership.missing.contains(&slot);
+        self.trusts_missing && self.complete.is_some_and(missing)
     }
 
     /// Layouts that keep parity on slots of its own.
@@ -198,6 +227,20 @@ impl<'a> Assembly<'a> {
     /// How many members in sync the group of slots has that has the fewest; each group holds the copies
     /// of some chunk of a raid10. `None` for other levels.
     pub fn fewest_copies(&self) -> Option<usize> {
+        self.raid10_copies().map(|(fewest, _)| fewest)
+    }
+
+    /// True when some chunk has several copies in sync, which a crash may have left different: of a mirror
+    /// or a raid10.
+    pub fn has_copies_to_compare(&self) -> bool {
+        match self.freshest.member.level {
+            Level::Raid1 => self.slots().filter(|slot| self.is_in_sync(*slot)).count() > 1,
+            _ => self.raid10_copies().is_some_and(|(_, most)| most > 1),
+        }
+    }
+
+    /// The fewest and the most members in sync that a group of slots of a raid10 has.
+    fn raid10_copies(&self) -> Option<(usize, usize)> {
         let member = &self.freshest.member;
         let (near, far) = (member.layout & 0xff, member.layout >> 8 & 0xff);
         let (copies, slots) = (near * far, self.slots().end);
@@ -206,13 +249,14 @@ impl<'a> Assembly<'a> {
         }
         // The kernel steps around until it is back at slot 0, which takes several rounds where the
         // number of slots is no multiple of the near copies.
-        let (mut first, mut fewest) = (0, usize::MAX);
+        let (mut first, mut fewest, mut most) = (0, usize::MAX, 0);
         loop {
-            let in_group = (0..copies).filter(|n| self.is_in_sync((first + n) % slots));
-            fewest = fewest.min(in_group.count());
+            let group = (0..copies).filter(|n| self.is_in_sync((first + n) % slots));
+            let in_sync = group.count();
+            (fewest, most) = (fewest.min(in_sync), most.max(in_sync));
             first = (first + near) % slots;
             if first == 0 {
-                return Some(fewest);
+                return Some((fewest, most));
             }
         }
     }

@@ -421,6 +421,7 @@ const CASES: &[(&[&str], Make)] = &[
         for disk in &mut disks {
             disk.md.resync_offset = Some(Sectors(0));
             disk.md.roles[1] = 0xfffe;
+            disk.cells[0] = 1;
         }
         images(disks)
     }),
@@ -607,6 +608,78 @@ fn a_sound_array_of_0_90_metadata_has_none_of_them() {
         all.push(image);
     }
     assert_eq!(names(&found(all)), [""; 0]);
+}
+
+/// Not stopped cleanly, with bits set and slot 1 empty.
+fn lone_copy(level: Level, count: u32) -> Vec<Disk> {
+    let mut disks = array(level, count);
+    lose(&mut disks, 1);
+    disks.remove(1);
+    unclean(&mut disks);
+    disks.iter_mut().for_each(|disk| disk.cells[0] = 0x11);
+    disks
+}
+
+/// A mirror that was not stopped cleanly, its member 1 being recovered by bitmap.
+fn crashed_and_recovering(count: u32) -> Vec<Disk> {
+    let mut disks = array(Level::Raid1, count);
+    unclean(&mut disks);
+    recovering(&mut disks, 1);
+    disks
+}
+
+#[test]
+fn a_resync_that_kernels_leave_out_is_told_only_where_one_is_due() {
+    let told = |disks: Vec<Disk>, running| {
+        let findings = found_of(images(disks), running);
+        let all = names(&findings).into_iter();
+        let ours = ["kernel-raid10-lone-copy", "kernel-recovery-first"];
+        Vec::from_iter(all.filter(|name| ours.contains(name)))
+    };
+    let changed = |mut disks: Vec<Disk>, change: fn(&mut Disk)| {
+        disks.iter_mut().for_each(change);
+        disks
+    };
+    let clean: fn(&mut Disk) = |disk| disk.md.resync_offset = None;
+    let unmarked: fn(&mut Disk) = |disk| disk.cells.fill(0);
+    let lone = || lone_copy(Level::Raid10, 4);
+    let recovery = || crashed_and_recovering(3);
+    let (of_lone, of_recovery) = (["kernel-raid10-lone-copy"], ["kernel-recovery-first"]);
+    assert_eq!(told(lone(), false), of_lone);
+    assert_eq!(told(recovery(), false), of_recovery);
+    for disks in [
+        changed(lone(), clean),
+        changed(recovery(), clean),
+        changed(lone(), unmarked),
+        changed(recovery(), unmarked),
+        // Nothing else is in sync, so nothing can be different.
+        lone_copy(Level::Raid10, 2),
+        crashed_and_recovering(2),
+        lone_copy(Level::Raid1, 3),
+    ] {
+        assert_eq!(told(disks, false), [""; 0]);
+    }
+    for disks in [lone(), recovery()] {
+        assert_eq!(told(disks, true), [""; 0], "its resync has begun");
+    }
+    // Members not given are as the others say: the last one in sync.
+    let mut given = lone();
+    given.pop();
+    assert_eq!(told(given, false), of_lone);
+    let mut given = recovery();
+    given.pop();
+    assert_eq!(told(given, false), of_recovery);
+    let mut given = array(Level::Raid10, 4);
+    unclean(&mut given);
+    given.iter_mut().for_each(|disk| disk.cells[0] = 0x11);
+    given.truncate(1);
+    assert_eq!(told(given, false), [""; 0]);
+    // A lockless bitmap: 6.1 and 6.12 do not start it, 7.2 does.
+    let mut given = lockless(Level::Raid1, 3);
+    recovering(&mut given, 1);
+    unclean(&mut given);
+    given.iter_mut().for_each(|disk| disk.cells[3] = 2);
+    assert_eq!(told(given, false), [""; 0]);
 }
 
 #[test]
