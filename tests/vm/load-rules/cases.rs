@@ -159,7 +159,7 @@ fn faulty(case: &mut Case, random: &mut Random, one: usize) -> String {
     let number = found(&case.images[one]).member.number as usize;
     for (member, image) in case.images.iter_mut().enumerate() {
         if member != one {
-            set_events(image, |events| events + ahead);
+            set_events(image, |events| events.saturating_add(ahead));
             edit(image, |raw| {
                 if let RawSuper::V1(raw) = raw
                     && let Some(role) = raw.roles.get_mut(number)
