@@ -6,49 +6,12 @@
 use mdbitmap::commands::Status;
 use mdbitmap::commands::examine::result::Device;
 use mdbitmap::commands::examine::{ExamineOptions, Examined, examine_store};
-use mdbitmap::device::{MemoryStore, Store, StoreError};
+use mdbitmap::device::MemoryStore;
 use mdbitmap::report::{examine_explain, examine_json, examine_text};
-use mdbitmap::units::Bytes;
 use serde_json::Value;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-
-/// A store of which some bytes cannot be read.
-struct Broken(MemoryStore, Range<u64>);
-
-impl Store for Broken {
-    fn name(&self) -> &str {
-        "broken"
-    }
-    fn len(&self) -> Bytes {
-        self.0.len()
-    }
-    fn logical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn physical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let end = start.0 + buffer.len() as u64;
-        if self.1.start < end && start.0 < self.1.end {
-            return Err(StoreError::Read {
-                device: "broken".into(),
-                start: start.0,
-                end,
-                source: std::io::Error::from_raw_os_error(5),
-            });
-        }
-        self.0.read_at(start, buffer)
-    }
-    fn write_at(&self, _: Bytes, _: &[u8]) -> Result<(), StoreError> {
-        unreachable!("examine writes nothing")
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 /// The 1.2 member with these bytes unreadable: text, explanation, JSON entry, status.
 fn examined(unreadable: Range<u64>) -> (String, String, Value, Status) {
@@ -61,7 +24,7 @@ fn examined(unreadable: Range<u64>) -> (String, String, Value, Status) {
         judge: true,
         ..ExamineOptions::default()
     };
-    let store = Broken(MemoryStore::new("image", image), unreadable);
+    let store = MemoryStore::new("image", image).with_unreadable(unreadable);
     let device = examine_store(&store, &options);
     let status = device.status();
     let text = written(|out| examine_text::write_device(out, &device, false));

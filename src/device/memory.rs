@@ -2,6 +2,7 @@
 
 use super::store::{Store, StoreError, check_range};
 use crate::units::Bytes;
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 /// Bytes in memory that behave like a device.
@@ -12,6 +13,8 @@ pub struct MemoryStore {
     bytes: RwLock<Vec<u8>>,
     logical: u32,
     physical: u32,
+    /// Bytes that cannot be read.
+    unreadable: Range<u64>,
 }
 
 impl MemoryStore {
@@ -23,6 +26,7 @@ impl MemoryStore {
             bytes: RwLock::new(bytes),
             logical: 512,
             physical: 512,
+            unreadable: 0..0,
         }
     }
 
@@ -36,6 +40,13 @@ impl MemoryStore {
     pub fn with_blocks(mut self, logical: u32, physical: u32) -> Self {
         self.logical = logical;
         self.physical = physical;
+        self
+    }
+
+    /// The same store, of which these bytes fail to be read as on a damaged disk.
+    #[must_use]
+    pub fn with_unreadable(mut self, bytes: Range<u64>) -> Self {
+        self.unreadable = bytes;
         self
     }
 
@@ -74,6 +85,14 @@ impl Store for MemoryStore {
 
     fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
         let end = check_range(self, start, buffer.len())?;
+        if self.unreadable.start.max(start.0) < self.unreadable.end.min(end) {
+            return Err(StoreError::Read {
+                device: self.name.clone(),
+                start: start.0,
+                end,
+                source: std::io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()),
+            });
+        }
         let bytes = self.bytes.read().unwrap_or_else(PoisonError::into_inner);
         // The range was checked, and it came from memory: both ends fit a usize.
         if let Some(range) = bytes.get(start.0 as usize..end as usize) {

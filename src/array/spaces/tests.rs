@@ -239,41 +239,6 @@ fn slots_are_one_source_and_what_cannot_be_read_is_everything() {
     assert!(!dirt.agree().unwrap());
 }
 
-/// A store of which nothing from a byte on can be read.
-struct Bad(MemoryStore, u64);
-
-impl Store for Bad {
-    fn name(&self) -> &str {
-        "bad"
-    }
-    fn len(&self) -> Bytes {
-        self.0.len()
-    }
-    fn logical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn physical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), crate::device::StoreError> {
-        if start.0 + buffer.len() as u64 > self.1 {
-            return Err(crate::device::StoreError::Read {
-                device: "bad".into(),
-                start: start.0,
-                end: start.0 + buffer.len() as u64,
-                source: std::io::ErrorKind::Other.into(),
-            });
-        }
-        self.0.read_at(start, buffer)
-    }
-    fn write_at(&self, _: Bytes, _: &[u8]) -> Result<(), crate::device::StoreError> {
-        unreachable!("nothing is written")
-    }
-    fn flush(&self) -> Result<(), crate::device::StoreError> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_read_error_ends_every_stream_and_nothing_follows() {
     // Two windows of bits; the second cannot be read.
@@ -282,16 +247,14 @@ fn a_read_error_ends_every_stream_and_nothing_follows() {
     let raid5 = member(Level::Raid5, 2, 3, 64, chunks * 8);
     for member in [raid10, raid5] {
         let geometry = Geometry::of(&member).unwrap();
-        let store = Bad(
-            bitmap(
-                4,
-                8,
-                geometry.sync_size().0,
-                &[true, true, false],
-                usize::MAX,
-            ),
-            (16 << 10) + 5000,
-        );
+        let store = bitmap(
+            4,
+            8,
+            geometry.sync_size().0,
+            &[true, true, false],
+            usize::MAX,
+        )
+        .with_unreadable((16 << 10) + 5000..u64::MAX);
         let dirt = Dirt::new(vec![Source::Marked(open(&store))], geometry.sync_size());
         let mappings = [
             Mapping::bitmap(geometry.sync_size()),

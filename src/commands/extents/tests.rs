@@ -2,10 +2,9 @@ use super::*;
 use crate::array::spaces::Space;
 use crate::commands::Status;
 use crate::commands::given::ProblemKind;
-use crate::device::{MemoryStore, Store, StoreError};
+use crate::device::{MemoryStore, Store};
 use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
-use crate::units::Bytes;
 
 fn options(space: Space, mapfile: bool) -> ExtentsOptions {
     ExtentsOptions {
@@ -31,42 +30,6 @@ fn file(sync_size: u64, cells: usize) -> Vec<u8> {
     bytes
 }
 
-/// A store of which the byte `.1` cannot be read.
-struct Broken(MemoryStore, u64);
-
-impl Store for Broken {
-    fn name(&self) -> &str {
-        "broken"
-    }
-    fn len(&self) -> Bytes {
-        self.0.len()
-    }
-    fn logical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn physical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let end = start.0 + buffer.len() as u64;
-        if start.0 <= self.1 && self.1 < end {
-            return Err(StoreError::Read {
-                device: "broken".into(),
-                start: start.0,
-                end,
-                source: std::io::Error::from_raw_os_error(5),
-            });
-        }
-        self.0.read_at(start, buffer)
-    }
-    fn write_at(&self, _: Bytes, _: &[u8]) -> Result<(), StoreError> {
-        unreachable!("extents writes nothing")
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
 fn opened(store: impl Store + 'static, options: &ExtentsOptions) -> Opened {
     Opened::of(vec![Given::of_store(Box::new(store), &options.given())], 1)
 }
@@ -76,7 +39,7 @@ fn a_read_error_is_status_4_after_what_could_be_read() {
     let options = options(Space::Bitmap, false);
     let cells = 1 << 20;
     let memory = MemoryStore::new("m", file(cells * 64, cells as usize));
-    let opened = opened(Broken(memory, 700_000), &options);
+    let opened = opened(memory.with_unreadable(700_000..700_001), &options);
     let plan = plan(&opened, &options);
     assert_eq!(plan.status(), Status::Done);
     let mut extents = plan.lists[0].extents().unwrap();

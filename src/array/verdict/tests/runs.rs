@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::bitmap::Bitmap;
-use crate::device::{Store, StoreError};
 use crate::units::ChunkIndex;
 
 impl Scene {
@@ -90,51 +89,13 @@ fn version_6_out_of_use_is_one_run_of_everything() {
     }
 }
 
-/// A store that cannot be read from a byte on.
-struct HalfReadable(MemoryStore, u64);
-
-impl Store for HalfReadable {
-    fn name(&self) -> &str {
-        "half readable"
-    }
-    fn len(&self) -> Bytes {
-        self.0.len()
-    }
-    fn logical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn physical_block_bytes(&self) -> u32 {
-        512
-    }
-    fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let end = start.0 + buffer.len() as u64;
-        if end <= self.1 {
-            return self.0.read_at(start, buffer);
-        }
-        let source = std::io::Error::from_raw_os_error(5);
-        let (device, start) = (self.name().to_owned(), start.0);
-        Err(StoreError::Read {
-            device,
-            start,
-            end,
-            source,
-        })
-    }
-    fn write_at(&self, _: Bytes, _: &[u8]) -> Result<(), StoreError> {
-        unreachable!("a verdict writes nothing")
-    }
-    fn flush(&self) -> Result<(), StoreError> {
-        unreachable!("a verdict writes nothing")
-    }
-}
-
 #[test]
 fn a_read_error_ends_the_runs() {
     let mut scene = lockless(&[]);
     scene.content = [vec![3; 10], vec![1; 7_000]].concat();
     (scene.md.component, scene.bitmap.sync_size_sectors) = (Sectors(7_010 * 128), 7_010 * 128);
     let own = scene.found();
-    let store = HalfReadable(scene.store(), 8192 + 5000);
+    let store = scene.store().with_unreadable(8192 + 5000..u64::MAX);
     let bitmap = Bitmap::open(&store, Bytes(8192), BitOrder::Little).unwrap();
     let scope = assess(&Assembly::new(&own, []), bitmap.raw(), None).scope;
     let mut runs = scope.runs(&bitmap).unwrap().unwrap();
