@@ -4,6 +4,7 @@
 
 pub mod array;
 pub mod bitmap;
+pub mod change;
 pub mod check;
 pub mod cli;
 pub mod commands;

@@ -5,6 +5,7 @@
 //! error is an error that names the bytes, never a count.
 
 mod cells;
+mod chunk_set;
 mod compare;
 mod edit;
 mod encoding;
@@ -19,6 +20,7 @@ mod view;
 mod window;
 
 pub use cells::{Cell, CellCounts};
+pub use chunk_set::{ChunkSet, MAX_CHUNKS, SetRuns, TooManyChunks};
 pub use compare::{Difference, Differences, Side, StateDifferences};
 pub use edit::{Edited, Mark};
 pub use encoding::Encoding;

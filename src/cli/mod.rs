@@ -8,6 +8,7 @@ pub mod examine;
 pub mod extents;
 mod finding;
 pub mod map;
+mod offline;
 pub mod readd_check;
 pub mod size;
 pub mod spelling;

@@ -10,6 +10,7 @@ pub mod examine;
 pub mod extents;
 pub mod given;
 pub mod map;
+pub mod offline;
 pub mod output;
 pub mod readd_check;
 pub mod status;

@@ -99,6 +99,7 @@ pub(super) mod word {
     pub const STATE: usize = 33;
     pub const ACTIVE_DISKS: usize = 34;
     pub const WORKING_DISKS: usize = 35;
+    pub const FAILED_DISKS: usize = 36;
     pub const CHECKSUM: usize = 38;
     pub const EVENTS: usize = 39;
     pub const CP_EVENTS: usize = 41;
@@ -269,6 +270,11 @@ impl RawSuper {
         self.word(word::NOT_PERSISTENT) != 0
     }
 
+    /// Stores the time of the last update, seconds since 1970.
+    pub fn set_utime(&mut self, seconds: u32) {
+        self.set_word(word::UTIME, seconds);
+    }
+
     /// Bits of [`state`].
     pub fn state(&self) -> u32 {
         self.word(word::STATE)
@@ -352,6 +358,30 @@ impl RawSuper {
         for (at, value) in (index..).zip(words) {
             self.set_word(at, value);
         }
+    }
+
+    /// Stores entry `number` of the disk table; nothing beyond its end.
+    pub fn set_disk(&mut self, number: u32, disk: Disk) {
+        if let Some(at) = usize::try_from(number).ok().filter(|at| *at < MAX_DISKS) {
+            self.set_disk_at(word::DISKS + at * word::DISK_WORDS, disk);
+        }
+    }
+
+    /// Stores this device's own entry, as repeated at the end.
+    pub fn set_this_disk(&mut self, disk: Disk) {
+        self.set_disk_at(word::THIS_DISK, disk);
+    }
+
+    /// Active, working and failed disks.
+    pub fn counts(&self) -> [u32; 3] {
+        [word::ACTIVE_DISKS, word::WORKING_DISKS, word::FAILED_DISKS].map(|index| self.word(index))
+    }
+
+    /// Stores the numbers of active, working and failed disks.
+    pub fn set_counts(&mut self, [active, working, failed]: [u32; 3]) {
+        self.set_word(word::ACTIVE_DISKS, active);
+        self.set_word(word::WORKING_DISKS, working);
+        self.set_word(word::FAILED_DISKS, failed);
     }
 
     /// The stored checksum.

@@ -1,0 +1,59 @@
+//! A plan with what it comes to: what a command says it will do, or has done.
+
+use super::plan::Plan;
+use crate::units::{Bytes, Events, Sectors};
+
+/// A plan and its meaning.
+#[derive(Debug, Clone, Default)]
+pub struct Planned {
+    /// What is written.
+    pub plan: Plan,
+    /// What the array has afterwards.
+    pub after: After,
+    /// What the change does, a sentence each, in the order in which it is worth knowing.
+    pub sentences: Vec<String>,
+    /// What the user should be warned of.
+    pub notes: Vec<String>,
+}
+
+/// A stopped array after a change.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct After {
+    /// Level, members and UUID of the array, for people.
+    pub array: String,
+    /// Its event count.
+    pub events: Events,
+    /// False when the next start synchronises what the bitmap marks.
+    pub clean: bool,
+    /// Its internal bitmap; `None` when it has none.
+    pub bitmap: Option<AfterBitmap>,
+}
+
+/// The bitmap of a stopped array after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AfterBitmap {
+    /// Version.
+    pub version: u32,
+    /// Sectors from the md superblock.
+    pub offset_sectors: i64,
+    /// Bytes a chunk.
+    pub chunk_bytes: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Chunks to be synchronised.
+    pub dirty_chunks: u64,
+    /// Bytes in them.
+    pub dirty_bytes: Bytes,
+    /// Version 6: chunks that were never written to.
+    pub unwritten_chunks: u64,
+    /// Sectors covered.
+    pub sync_size: Sectors,
+    /// Seconds between lazy clean passes.
+    pub daemon_sleep_seconds: u32,
+    /// Outstanding write-behind writes.
+    pub write_behind: u32,
+    /// Events at which bits were cleared last.
+    pub events_cleared: Events,
+    /// Slots of a clustered bitmap; 0 otherwise.
+    pub nodes: u32,
+}

@@ -1,0 +1,65 @@
+//! What every verb does that changes a stopped array: hold the members, read them, plan, and, unless it is a dry run,
+//! carry the plan out. A verb brings the function that plans.
+
+mod result;
+
+pub use result::{Changed, Failure};
+
+use crate::change::{Moment, PlanError, Planned, StoppedArray, execute, hold};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What is asked of a verb that changes a stopped array, whatever the change.
+#[derive(Debug, Clone, Default)]
+pub struct OfflineOptions {
+    /// All members, or images of them.
+    pub devices: Vec<OsString>,
+    /// Write nothing.
+    pub dry_run: bool,
+    /// Where what is overwritten goes first.
+    pub undo: UndoPlace,
+}
+
+/// Where the undo file of a change is made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum UndoPlace {
+    /// In the usual folder.
+    #[default]
+    Usual,
+    /// Under this name.
+    File(PathBuf),
+    /// Nowhere: the change cannot be undone.
+    Nowhere,
+}
+
+/// Makes the plan of a change to an array.
+pub type Planner<'p> = dyn Fn(&StoppedArray<'_>, Moment) -> Result<Planned, PlanError> + 'p;
+
+/// Changes the stopped array of `options.devices` as `planner` plans.
+pub fn change(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
+    let held = match hold(&options.devices) {
+        Ok(held) => held,
+        Err(error) => return Changed::failed(Failure::Hold(error)),
+    };
+    let stores = held.stores();
+    let planned = StoppedArray::read(&stores).and_then(|array| {
+        let planned = planner(&array, Moment::now())?;
+        let order: Vec<_> = array.devices.iter().map(|device| device.store).collect();
+        Ok((planned, order))
+    });
+    let (planned, stores) = match planned {
+        Ok(planned) => planned,
+        Err(error) => return Changed::failed(Failure::Plan(error)).with_notes(&held.notes),
+    };
+    let mut changed = Changed::planned(planned).with_notes(&held.notes);
+    if options.dry_run || changed.is_nothing() {
+        return changed;
+    }
+    if let Some(planned) = &changed.planned {
+        match execute(&planned.plan, &stores, |_, _| {}) {
+            Ok(()) => changed.written = true,
+            Err(error) => changed.failure = Some(Failure::Execute(error)),
+        }
+    }
+    changed
+}

@@ -1,0 +1,96 @@
+//! How a change of a stopped array ended.
+
+use crate::change::execute::Cause;
+use crate::change::{ExecuteError, HoldError, PlanError, Planned};
+use crate::commands::Status;
+use crate::device::StoreError;
+use std::path::PathBuf;
+
+/// How a change of a stopped array ended.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// What was planned, when it came to that.
+    pub planned: Option<Planned>,
+    /// True when all of it was written and read back.
+    pub written: bool,
+    /// Where what was overwritten is kept.
+    pub undo_file: Option<PathBuf>,
+    /// What the user should know beside.
+    pub notes: Vec<String>,
+    /// Why it did not come to its end.
+    pub failure: Option<Failure>,
+}
+
+/// Why a change did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The devices could not be had.
+    #[error(transparent)]
+    Hold(HoldError),
+    /// It was refused, or something could not be read.
+    #[error(transparent)]
+    Plan(PlanError),
+    /// It ended half-way.
+    #[error(transparent)]
+    Execute(ExecuteError),
+}
+
+impl Changed {
+    pub(super) fn failed(failure: Failure) -> Changed {
+        Changed {
+            failure: Some(failure),
+            ..Changed::default()
+        }
+    }
+
+    pub(super) fn planned(planned: Planned) -> Changed {
+        Changed {
+            planned: Some(planned),
+            ..Changed::default()
+        }
+    }
+
+    pub(super) fn with_notes(mut self, notes: &[String]) -> Changed {
+        self.notes.extend(notes.iter().cloned());
+        self
+    }
+
+    /// True when everything is already as it is to be.
+    pub fn is_nothing(&self) -> bool {
+        self.planned
+            .as_ref()
+            .is_some_and(|planned| planned.plan.is_empty())
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> Status {
+        self.failure.as_ref().map_or(Status::Done, Failure::status)
+    }
+}
+
+impl Failure {
+    /// The exit status that it calls for.
+    pub fn status(&self) -> Status {
+        match self {
+            Failure::Hold(HoldError::Store(error)) => of_store(error),
+            Failure::Hold(_) | Failure::Plan(PlanError::Refused(_)) => Status::Refused,
+            Failure::Plan(PlanError::Store(error)) => of_store(error),
+            Failure::Execute(error) => match &error.cause {
+                Cause::Store(_) | Cause::NotWritten { .. } => Status::Unreadable,
+                Cause::NotAsPlanned { .. } if !error.written => Status::Refused,
+                Cause::NotAsPlanned { .. } | Cause::Flawed { .. } => Status::Failed,
+            },
+        }
+    }
+}
+
+fn of_store(error: &StoreError) -> Status {
+    match error {
+        StoreError::Busy { .. } | StoreError::Unsuitable { .. } => Status::Refused,
+        StoreError::Open { .. } => Status::Failed,
+        StoreError::PastEnd { .. }
+        | StoreError::Read { .. }
+        | StoreError::Write { .. }
+        | StoreError::Flush { .. } => Status::Unreadable,
+    }
+}
