@@ -5,7 +5,7 @@ mod result;
 
 pub use result::{Changed, Failure};
 
-use crate::change::{Moment, PlanError, Planned, StoppedArray, execute, hold};
+use crate::change::{Moment, PlanError, Planned, StoppedArray, execute, hold, postcondition};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -44,6 +44,7 @@ pub fn change(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
     let stores = held.stores();
     let planned = StoppedArray::read(&stores).and_then(|array| {
         let planned = planner(&array, Moment::now())?;
+        postcondition::check(&array, &planned)?;
         let order: Vec<_> = array.devices.iter().map(|device| device.store).collect();
         Ok((planned, order))
     });
