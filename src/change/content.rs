@@ -5,6 +5,7 @@ use crate::change::knowledge::{Knowledge, Known};
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, BITS_OFFSET, STATES_OFFSET};
 use crate::units::ChunkIndex;
 use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of a content handled at a time.
@@ -14,6 +15,8 @@ pub const PIECE: usize = 64 << 10;
 #[derive(Debug, Clone)]
 pub struct Content {
     kind: Kind,
+    /// Where in what `kind` makes up this begins.
+    at: u64,
     len: u64,
 }
 
@@ -37,6 +40,7 @@ impl Content {
     /// These bytes.
     pub fn bytes(bytes: Vec<u8>) -> Content {
         Content {
+            at: 0,
             len: bytes.len() as u64,
             kind: Kind::Bytes(bytes.into()),
         }
@@ -47,6 +51,7 @@ impl Content {
     pub fn bits(head: Head, bits: Arc<ChunkSet>, len: u64) -> Content {
         Content {
             kind: Kind::Bits(head, bits),
+            at: 0,
             len,
         }
     }
@@ -55,7 +60,20 @@ impl Content {
     pub fn states(head: Head, known: Arc<Knowledge>, len: u64) -> Content {
         Content {
             kind: Kind::States(head, known),
+            at: 0,
             len,
+        }
+    }
+
+    /// The bytes of `range` of it, which end where it does at the latest.
+    #[must_use]
+    pub fn part(&self, range: Range<u64>) -> Content {
+        let end = range.end.min(self.len);
+        let start = range.start.min(end);
+        Content {
+            kind: self.kind.clone(),
+            at: self.at.saturating_add(start),
+            len: end - start,
         }
     }
 
@@ -72,6 +90,8 @@ impl Content {
     /// Fills `buffer` with the bytes from `start` on; zeros past the end.
     pub fn read(&self, start: u64, buffer: &mut [u8]) {
         buffer.fill(0);
+        let past = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
+        let start = start.saturating_add(self.at);
         match &self.kind {
             Kind::Bytes(bytes) => overlay(start, buffer, 0, bytes),
             Kind::Bits(head, bits) => {
@@ -96,8 +116,7 @@ impl Content {
                 overlay(start, buffer, 0, &head.unwrap_or([0; BITMAP_SUPER_BYTES]));
             }
         }
-        let left = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
-        if let Some(past) = buffer.get_mut(left.min(buffer.len())..) {
+        if let Some(past) = buffer.get_mut(past.min(buffer.len())..) {
             past.fill(0);
         }
     }
@@ -249,6 +268,11 @@ mod tests {
                     .map(|at| whole.get(at).copied().unwrap_or(0))
                     .collect();
                 assert_eq!(piece, expected, "{start} {len}");
+                let part = content.part(start as u64..(start + len) as u64);
+                let there = whole.len().saturating_sub(start).min(len);
+                assert_eq!(part.to_vec(), expected[..there], "{start} {len}");
+                let inner = part.part(3..7).to_vec();
+                assert_eq!(inner, expected[3.min(there)..7.min(there)]);
             }
         }
     }

@@ -223,6 +223,23 @@ impl<'d> Draft<'d> {
         Ok(())
     }
 
+    /// The bytes of a range of at most [`super::plan::SHOWN_BYTES`] when the next step begins.
+    ///
+    /// # Errors
+    /// [`PlanError::Store`] when the place cannot be read.
+    pub fn read_now(&self, device: usize, start: Bytes, len: u64) -> Result<Vec<u8>, PlanError> {
+        let Some(on) = self.array.devices.get(device) else {
+            return Ok(Vec::new());
+        };
+        match self.content_now(on.store, device, start, len)? {
+            Old::Bytes(bytes) => Ok(bytes),
+            Old::Long(_) => Err(PlanError::refuse(
+                "plan-flawed",
+                "the plan edits too much at a time, which is a fault of this program",
+            )),
+        }
+    }
+
     /// What a range will hold when the next step begins: what is there, with the steps so far over it. Long ranges
     /// must not lie on earlier writes, which [`Plan::flaw`] sees to.
     fn content_now(

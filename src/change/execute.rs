@@ -106,6 +106,15 @@ pub fn execute(
     if let Some(flaw) = flaw(plan, stores) {
         return Err(failed(0, false, Cause::Flawed { flaw }));
     }
+    // What the plan was made from may be in caches that a power cut empties: data that is equal, so that marks can go
+    // (design.md W6), or what a step would not write because it is there already.
+    if !plan.is_empty() {
+        for store in stores {
+            store
+                .flush()
+                .map_err(|error| failed(0, false, Cause::Store(error)))?;
+        }
+    }
     for (number, step) in plan.steps.iter().enumerate() {
         begin(number, step);
         for writes in step.writes.chunk_by(|a, b| a.device == b.device) {

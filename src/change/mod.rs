@@ -10,6 +10,7 @@ pub mod draft;
 pub mod execute;
 pub mod hold;
 pub mod knowledge;
+pub mod mark;
 pub mod plan;
 pub mod planned;
 pub mod postcondition;

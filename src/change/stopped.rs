@@ -11,10 +11,11 @@ use crate::array::overlap::{self, Neighbour};
 use crate::array::probe::{FoundSuper, probe};
 use crate::array::verdict::{self, Assembly, Reason};
 use crate::array::{MemberSuper, MetadataVersion};
-use crate::bitmap::{Bitmap, BitmapError};
+use crate::bitmap::{Bitmap, BitmapError, MAX_SLOTS};
 use crate::device::Store;
 use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_rules::{self, Rule};
+use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::coverage::Coverage;
 use crate::format::md_v1::feature;
 use crate::units::Sectors;
@@ -57,10 +58,28 @@ pub struct Copy<'a> {
     pub trust: Trust,
 }
 
-impl Copy<'_> {
+impl<'a> Copy<'a> {
     /// True when the kernel would work with it as it is.
     pub fn is_trusted(&self) -> bool {
         self.trust == Trust::Trusted
+    }
+
+    /// Its bitmaps, in an array with so many sectors to count: one, or one for each node of a cluster. Those of a
+    /// believed copy can all be opened.
+    ///
+    /// # Errors
+    /// The first that cannot be opened.
+    pub fn slots(&self, sync_size: Sectors) -> Result<Vec<Bitmap<'a>>, PlanError> {
+        match &self.bitmap {
+            // Where a slot begins depends on the array's size, not on what the bitmap says of it (reference/kernel.md 1.4).
+            Ok(first) => first
+                .clone()
+                .with_sync_size(sync_size)
+                .slots()
+                .map(|(_, slot)| slot.map_err(|error| cannot_know(error.into())))
+                .collect(),
+            Err(error) => Err(PlanError::refuse("bitmap-unreadable", error.to_string())),
+        }
     }
 }
 
@@ -131,6 +150,13 @@ impl<'a> StoppedArray<'a> {
         })
     }
 
+    /// The path of the device at a place; empty where there is none.
+    pub fn name(&self, place: usize) -> &str {
+        self.devices
+            .get(place)
+            .map_or("", |device| device.store.name())
+    }
+
     /// The device whose superblock speaks for the array.
     pub fn freshest(&self) -> Option<&Device<'a>> {
         self.devices.get(self.membership.freshest())
@@ -191,8 +217,8 @@ impl<'a> StoppedArray<'a> {
     pub fn knowledge(&self) -> Result<Option<Knowledge>, PlanError> {
         let mut all: Vec<Knowledge> = Vec::new();
         for copy in self.believed() {
-            if let Ok(bitmap) = &copy.bitmap {
-                all.push(Knowledge::read(bitmap, self.sync_size()).map_err(cannot_know)?);
+            for bitmap in copy.slots(self.sync_size())? {
+                all.push(Knowledge::read(&bitmap, self.sync_size()).map_err(cannot_know)?);
             }
         }
         all.sort_by_key(|known| known.coverage().chunk_bytes());
@@ -346,6 +372,26 @@ fn copies<'a>(
     membership.current().filter_map(of).collect()
 }
 
+/// Why the slots of a clustered bitmap do not make up one bitmap: each node has marked its own writes in its own.
+fn unlike_slots(first: &Bitmap<'_>, geometry: &Geometry) -> Option<Reason> {
+    let first = first.clone().with_sync_size(geometry.sync_size());
+    let count = first.slot_count();
+    if count > MAX_SLOTS {
+        let sentence = format!("nodes: found {count}, more than the {MAX_SLOTS} that are read");
+        return Some(Reason::new("too-many-slots", sentence));
+    }
+    let of_array = |raw: &RawBitmapSuper| (raw.magic, raw.version, raw.uuid, raw.chunksize);
+    let expected = of_array(first.raw());
+    first.slots().find_map(|(number, slot)| {
+        let sentence = match slot {
+            Ok(slot) if of_array(slot.raw()) == expected => return None,
+            Ok(_) => format!("the bitmap of slot {number} is not like that of slot 0"),
+            Err(error) => format!("the bitmap of slot {number}: {error}"),
+        };
+        Some(Reason::new("slot-unlike", sentence))
+    })
+}
+
 /// Whether the bits of a member's copy are to be believed.
 fn trust(assembly: &Assembly<'_>, bitmap: &Bitmap<'_>, geometry: &Geometry) -> Trust {
     let available = bitmap.store().len().checked_sub(bitmap.start());
@@ -373,6 +419,7 @@ fn trust(assembly: &Assembly<'_>, bitmap: &Bitmap<'_>, geometry: &Geometry) -> T
             ));
         }
     }
+    worthless.extend(unlike_slots(bitmap, geometry));
     match (worthless.is_empty(), mendable.is_empty()) {
         (true, true) => Trust::Trusted,
         (true, false) => Trust::Mendable(mendable),
