@@ -7,15 +7,19 @@
 //! sequence, or a stripe is put in order at a time.
 
 mod dirt;
+mod inverse;
 mod mapping;
 mod merge;
 mod stripes;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use dirt::{Dirt, Source};
+pub use inverse::{Inverse, Part, Parts};
 pub use mapping::{Mapping, NoSpace};
 pub use merge::{Coalesced, Merged, Tally};
+pub use wanted::{Named, Wanted, WantedError};
 
 use crate::bitmap::BitmapError;
 use crate::units::Sectors;

@@ -296,3 +296,128 @@ fn refusals() {
         Err(NoSpace::StripeTooLarge { finest: 1, .. })
     ));
 }
+
+/// What the sectors of a space are in the bitmap, one by one: with the number of the data member whose share it is.
+fn sectors_by_model(space: Space, geometry: &Geometry, slot: u32, at: u64) -> Option<(u64, u32)> {
+    match space {
+        Space::Bitmap => (at < geometry.sync_size().0).then_some((at, 0)),
+        Space::Array => {
+            let bitmap = geometry.bitmap_of_array(Sectors(at))?;
+            let column = match geometry.data_disks() {
+                Some(data) if data > 1 => at / geometry.raid_chunk().0 % u64::from(data),
+                _ => 0,
+            };
+            Some((bitmap.0, column as u32))
+        }
+        Space::Member | Space::Device => {
+            let offset = if space == Space::Device {
+                DATA_OFFSET
+            } else {
+                0
+            };
+            let sector = Sectors(at.checked_sub(offset)?);
+            let place = Place { slot, sector };
+            Some((geometry.bitmap_of_member(place)?.0, 0))
+        }
+    }
+}
+
+fn inverse_of(space: Space, geometry: &Geometry, member: &MemberSuper, slot: u32) -> Inverse {
+    match space {
+        Space::Bitmap => Inverse::bitmap(geometry.sync_size()),
+        Space::Array => Inverse::array(geometry),
+        space => Inverse::of_member(space, geometry, member, Some(slot)).unwrap(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    /// Any ranges, in any order: a chunk is touched when a sector of it is named, and whole when every sector of it is, of
+    /// every data member.
+    #[test]
+    fn ranges_name_exactly_the_chunks_of_the_model(
+        (member, geometry) in members(),
+        space in prop_oneof![Just(Space::Bitmap), Just(Space::Array), Just(Space::Member), Just(Space::Device)],
+        slot in 0u32..8,
+        shift in 0u32..7,
+        ranges in proptest::collection::vec((0u64..5000, 1u64..3000, 0u64..512, 0u64..512), 0..12),
+    ) {
+        let slot = slot % geometry.raid_disks();
+        let inverse = inverse_of(space, &geometry, &member, slot);
+        let coverage = crate::format::coverage::Coverage::new(geometry.sync_size(), 512 << shift).unwrap();
+        let mut wanted = Wanted::new(coverage).unwrap();
+        let columns = inverse.columns();
+        let size = geometry.sync_size().0 as usize;
+        let mut touched = vec![false; size];
+        let mut whole = vec![vec![false; size]; columns as usize];
+        let end = inverse.addresses().end.0;
+        for (start, len, head, tail) in ranges {
+            let start = start % (end + 20);
+            let bytes = u128::from(start * 512 + head)..u128::from((start + len) * 512 + tail);
+            wanted.add_bytes(&inverse, &bytes).unwrap();
+            for at in start..(start + len + 1).min(end) {
+                let Some((bitmap, column)) = sectors_by_model(space, &geometry, slot, at) else { continue };
+                let of_sector = u128::from(at * 512)..u128::from(at * 512 + 512);
+                touched[bitmap as usize] |= bytes.start < of_sector.end && of_sector.start < bytes.end;
+                whole[column as usize][bitmap as usize] |= bytes.start <= of_sector.start && of_sector.end <= bytes.end;
+            }
+        }
+        let named = wanted.named();
+        for chunk in 0..coverage.chunks() {
+            let sectors = (chunk as usize) << shift..((chunk as usize + 1) << shift).min(size);
+            let index = crate::units::ChunkIndex(chunk);
+            prop_assert_eq!(named.touched.contains(index), touched[sectors.clone()].iter().any(|t| *t), "{}", chunk);
+            let all = whole.iter().all(|column| column[sectors.clone()].iter().all(|w| *w));
+            prop_assert_eq!(named.whole.contains(index), all, "{}", chunk);
+        }
+    }
+
+    /// Extents that were listed name the chunks that they came from, all of them whole.
+    #[test]
+    fn what_is_listed_is_named_again(
+        (member, geometry) in members(),
+        space in prop_oneof![Just(Space::Bitmap), Just(Space::Array), Just(Space::Member), Just(Space::Device)],
+        shift in 0u32..7,
+        dirty in proptest::collection::vec(any::<bool>(), 1..90),
+    ) {
+        let size = geometry.sync_size().0;
+        let store = bitmap(4, 1 << shift, size, &dirty, usize::MAX);
+        let dirt = Dirt::new(vec![Source::Marked(open(&store))], geometry.sync_size());
+        let coverage = open(&store).coverage().unwrap();
+        let mut wanted = Wanted::new(coverage).unwrap();
+        // Every member's list, since one of a raid10 knows of its own chunks alone.
+        let slots = if space.is_of_member() { geometry.raid_disks() } else { 1 };
+        for slot in 0..slots {
+            let inverse = inverse_of(space, &geometry, &member, slot);
+            let mapping = match space {
+                Space::Bitmap => Mapping::bitmap(geometry.sync_size()),
+                Space::Array => Mapping::array(&geometry, &dirt).unwrap(),
+                space => Mapping::of_member(space, &geometry, &member, Some(slot)).unwrap(),
+            };
+            for (start, end) in told(&mapping, &dirt) {
+                wanted.add(&inverse, &(Sectors(start)..Sectors(end))).unwrap();
+            }
+        }
+        let named = wanted.named();
+        prop_assert_eq!(&named.touched, &named.whole);
+        let listed: Vec<_> = named.whole.runs().collect();
+        let marked: Vec<_> = open(&store).runs().unwrap().map(Result::unwrap).collect();
+        prop_assert_eq!(listed, marked);
+    }
+}
+
+#[test]
+fn crumbs_without_end_are_an_error() {
+    let coverage = crate::format::coverage::Coverage::new(Sectors(1 << 30), 1 << 20).unwrap();
+    let inverse = Inverse::bitmap(Sectors(1 << 30));
+    let mut wanted = Wanted::new(coverage).unwrap();
+    let mut add = |n: u64| wanted.add(&inverse, &(Sectors(n * 2)..Sectors(n * 2 + 1)));
+    let failed = (0..10_000).find_map(|n| add(n).err());
+    assert_eq!(failed, Some(WantedError::TooManyPieces));
+    // In order, any number of pieces that end up whole are fine.
+    let mut wanted = Wanted::new(coverage).unwrap();
+    for n in 0..20_000 {
+        wanted.add(&inverse, &(Sectors(n)..Sectors(n + 1))).unwrap();
+    }
+    assert_eq!(wanted.named().whole.count(), 9);
+}
