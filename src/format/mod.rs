@@ -9,6 +9,7 @@ pub mod coverage;
 pub mod crc32;
 pub mod dm_raid;
 pub mod dump_text;
+pub mod extent_list;
 pub mod level;
 pub mod lockless;
 pub mod md_v090;
