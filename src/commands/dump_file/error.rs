@@ -1,6 +1,7 @@
 //! Why a dump cannot be used.
 
 use crate::commands::Status;
+use crate::commands::lines::NoLines;
 use crate::format::dump_text::DumpTextError;
 use std::ffi::OsStr;
 use std::io;
@@ -55,6 +56,21 @@ pub enum DumpFileError {
 }
 
 impl DumpFileError {
+    pub(super) fn open(path: &OsStr, error: NoLines) -> Self {
+        let path = path.display().to_string();
+        match error {
+            NoLines::NotAFile => DumpFileError::NotAFile { path },
+            NoLines::Failed(source) => DumpFileError::Open { path, source },
+        }
+    }
+
+    pub(super) fn read(path: &OsStr, source: io::Error) -> Self {
+        DumpFileError::Read {
+            path: path.display().to_string(),
+            source,
+        }
+    }
+
     pub(super) fn text(path: &OsStr, source: DumpTextError) -> Self {
         DumpFileError::Text {
             path: path.display().to_string(),

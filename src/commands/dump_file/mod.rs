@@ -1,14 +1,13 @@
 //! Reading a dump from a file: what is in it, and the runs of each of its bitmaps as a stream.
 
 mod error;
-mod lines;
 
 pub use error::DumpFileError;
 
+use crate::commands::lines::{Line, Lines};
 use crate::format::dump_text::{
-    BitmapFacts, DeviceFacts, DumpRun, Event, MAGIC_WORD, Parser, RunTotals,
+    BitmapFacts, DeviceFacts, DumpRun, Event, MAGIC_WORD, MAX_LINE, Parser, RunTotals,
 };
-use lines::{Line, Lines};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 
@@ -52,14 +51,15 @@ impl DumpFile {
     /// # Errors
     /// [`DumpFileError`] when it cannot be read, or is not a whole, sound dump.
     pub fn open(path: &OsStr) -> Result<Self, DumpFileError> {
-        let mut lines = Lines::open(path)?;
+        let mut lines = open_lines(path)?;
         let mut parser = Parser::default();
         let mut file = Self {
             path: path.to_owned(),
             devices: Vec::new(),
         };
         let mut bitmaps = 0;
-        while let Some(Line { bytes, number, end }) = lines.next()? {
+        let failed = |source| DumpFileError::read(path, source);
+        while let Some(Line { bytes, number, end }) = lines.next().map_err(failed)? {
             let read = parser.line(bytes, &mut |event| match event {
                 Event::Device(facts) => file.devices.push(DumpedDevice {
                     facts: *facts,
@@ -100,7 +100,7 @@ impl DumpFile {
 
     /// True when `path` is a file that starts as a dump does. What cannot be read is none.
     pub fn is_dump(path: &OsStr) -> bool {
-        let Ok(mut lines) = Lines::open(path) else {
+        let Ok(mut lines) = open_lines(path) else {
             return false;
         };
         // A dump that was edited may start with many comments.
@@ -121,8 +121,9 @@ impl DumpFile {
     /// # Errors
     /// [`DumpFileError`] when the file cannot be opened; reading can fail later, too.
     pub fn runs(&self, bitmap: &DumpedBitmap) -> Result<DumpedRuns, DumpFileError> {
-        let mut lines = Lines::open(&self.path)?;
-        lines.skip_to(bitmap.runs_at, bitmap.line)?;
+        let mut lines = open_lines(&self.path)?;
+        let moved = lines.skip_to(bitmap.runs_at, bitmap.line);
+        moved.map_err(|source| DumpFileError::read(&self.path, source))?;
         Ok(DumpedRuns {
             path: self.path.clone(),
             parser: Parser::at_runs(bitmap.facts.clone(), bitmap.line),
@@ -133,6 +134,10 @@ impl DumpFile {
             done: bitmap.facts.coverage().is_none(),
         })
     }
+}
+
+fn open_lines(path: &OsStr) -> Result<Lines, DumpFileError> {
+    Lines::open(path, MAX_LINE).map_err(|error| DumpFileError::open(path, error))
 }
 
 /// Iterator of the runs of a bitmap in a dump: ascending, no chunk twice. It ends after the first
@@ -159,7 +164,8 @@ impl DumpedRuns {
             let changed = || DumpFileError::Changed {
                 path: self.path.display().to_string(),
             };
-            let Some(line) = self.lines.next()? else {
+            let read = self.lines.next();
+            let Some(line) = read.map_err(|source| DumpFileError::read(&self.path, source))? else {
                 return Err(changed());
             };
             let mut end = None;
