@@ -1,5 +1,6 @@
 //! Members to one array: identify, freshness, trust.
 
+pub mod compare;
 pub mod filter;
 pub mod geometry;
 pub mod layout;

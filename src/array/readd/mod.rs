@@ -9,9 +9,8 @@
 //!   The kernel does not know: another device may have held the slot meanwhile, its recovery has
 //!   cleared the bits, and nothing on the survivors shows it (reference/kernel.md traps 10, 11).
 //!
-//! [`judge`] reads nothing; [`compare`] reads the data.
+//! [`judge`] reads nothing; [`super::compare`] reads the data.
 
-pub mod compare;
 mod copied;
 mod entry;
 mod evidence;

@@ -1,9 +1,9 @@
 //! Compares the chunks that the bitmap takes for equal: all of them, or a sample (design.md W9).
 
 use super::Compared;
-use super::compare::Comparer;
 use super::marks::{Believed, Marks, Union};
 use super::sample::{SAMPLE, Sample};
+use crate::array::compare::Comparer;
 use crate::bitmap::BitmapError;
 use crate::units::{ChunkIndex, Sectors};
 use std::ops::Range;

@@ -3,9 +3,9 @@
 use super::array::{AtHand, Opened};
 use super::facts::{Bitmaps, is_block_device};
 use super::{Doing, ReaddOptions, Verified, settle};
+use crate::array::compare::{Comparer, Side};
 use crate::array::geometry::{Geometry, GeometryError};
 use crate::array::readd::Marks;
-use crate::array::readd::compare::{Comparer, Side};
 use crate::array::readd::verify::{Extent, Plan, Verification, verify};
 use crate::bitmap::Bitmap;
 use crate::commands::given::Given;

@@ -1,9 +1,9 @@
 //! What is compared, what counts, and what it shows; also while writes are in flight.
 
 use super::*;
+use crate::array::compare::Side;
 use crate::array::geometry::Geometry;
 use crate::array::probe::probe;
-use crate::array::readd::compare::Side;
 use crate::bitmap::Bitmap;
 use crate::device::{MemoryStore, Store, StoreError};
 use crate::format::bit_array::BitOrder;

@@ -1,8 +1,8 @@
 //! raid4, 5 and 6: whether the device's blocks fit the parity of their rows.
 
-use super::reading::Request;
+use super::reading::{Reader, Request};
 use super::{Comparer, Side, bytes, different_sectors, held};
-use crate::array::geometry::{Held, Parity};
+use crate::array::geometry::{Geometry, Held, Parity};
 use crate::device::StoreError;
 use crate::units::Sectors;
 use std::ops::Range;
@@ -24,55 +24,85 @@ impl<'a> Comparer<'a> {
             .read(&sides, &requests)
             .map_err(|failed| failed.error)?;
         let slots: Vec<u32> = sides.iter().map(|side| side.slot).collect();
-        let chunk = self.geometry.raid_chunk().0.max(1);
         let mut found = Vec::new();
-        let mut at = range.start;
-        while at < range.end {
-            let stop = (at / chunk)
-                .saturating_add(1)
-                .saturating_mul(chunk)
-                .min(range.end);
-            let part = bytes(at - range.start)..bytes(stop - range.start);
-            let sum = self.sum(&slots, at, part);
-            let zero = vec![0; sum.len()];
-            found.extend(different_sectors(&sum, &zero).map(|sector| Sectors(at + sector)));
-            at = stop;
+        for part in rows(&self.geometry, range) {
+            let own = held(&self.geometry, self.device.slot, part.at);
+            let which = match own {
+                Held::Parity {
+                    which: Parity::Q, ..
+                } => Parity::Q,
+                _ => Parity::P,
+            };
+            let sum = sum(&self.geometry, &self.reader, &slots, &part, which);
+            found.extend(part.not_zero(&sum));
         }
         Ok(found)
     }
+}
 
-    /// The sum of a row's blocks, which is zero if the device's fits the others.
-    fn sum(&self, slots: &[u32], at: u64, part: Range<usize>) -> Vec<u8> {
-        let own = held(&self.geometry, self.device.slot, at);
-        let by_q = matches!(
-            own,
-            Held::Parity {
-                which: Parity::Q,
-                ..
-            }
-        );
-        let stripe = at / self.geometry.raid_chunk().0.max(1);
-        let mut sum = vec![0; part.len()];
-        for (side, slot) in slots.iter().enumerate() {
-            let data = self.reader.data(side, part.clone());
-            let which = match held(&self.geometry, *slot, at) {
-                Held::Parity { which, .. } => Some(which),
-                _ => None,
-            };
-            match (by_q, which) {
-                (false, Some(Parity::Q)) | (true, Some(Parity::P)) => {}
-                (true, None) => {
-                    let exponent = self.geometry.q_exponent(stripe, *slot).unwrap_or_default();
-                    let table = multiples_of_power(exponent);
-                    add(&mut sum, data, |byte| {
-                        table.get(usize::from(byte)).copied().unwrap_or_default()
-                    });
-                }
-                _ => add(&mut sum, data, |byte| byte),
-            }
-        }
-        sum
+/// Sectors of one row of RAID chunks that was read.
+#[derive(Debug)]
+pub(super) struct RowPart {
+    /// The first of them.
+    pub at: u64,
+    /// Where they lie in what was read of each member.
+    bytes: Range<usize>,
+}
+
+impl RowPart {
+    /// The sectors of a sum that are not zero.
+    pub fn not_zero(&self, sum: &[u8]) -> Vec<Sectors> {
+        let zero = vec![0; sum.len()];
+        let different = different_sectors(sum, &zero);
+        different.map(|sector| Sectors(self.at + sector)).collect()
     }
+}
+
+/// The rows of a range that was read from its start on.
+pub(super) fn rows(geometry: &Geometry, range: Range<u64>) -> impl Iterator<Item = RowPart> {
+    let chunk = geometry.raid_chunk().0.max(1);
+    let mut at = range.start;
+    std::iter::from_fn(move || {
+        let row_end = (at / chunk).saturating_add(1).saturating_mul(chunk);
+        let stop = row_end.min(range.end);
+        let part = RowPart {
+            at,
+            bytes: bytes(at - range.start)..bytes(stop.saturating_sub(range.start)),
+        };
+        at = stop;
+        (part.at < stop).then_some(part)
+    })
+}
+
+/// The sum of a row's blocks by the equation of `which`: zero if they fit each other.
+pub(super) fn sum(
+    geometry: &Geometry,
+    reader: &Reader,
+    slots: &[u32],
+    part: &RowPart,
+    which: Parity,
+) -> Vec<u8> {
+    let stripe = part.at / geometry.raid_chunk().0.max(1);
+    let mut sum = vec![0; part.bytes.len()];
+    for (side, slot) in slots.iter().enumerate() {
+        let data = reader.data(side, part.bytes.clone());
+        let holds = match held(geometry, *slot, part.at) {
+            Held::Parity { which, .. } => Some(which),
+            _ => None,
+        };
+        match (which, holds) {
+            (Parity::P, Some(Parity::Q)) | (Parity::Q, Some(Parity::P)) => {}
+            (Parity::Q, None) => {
+                let exponent = geometry.q_exponent(stripe, *slot).unwrap_or_default();
+                let table = multiples_of_power(exponent);
+                add(&mut sum, data, |byte| {
+                    table.get(usize::from(byte)).copied().unwrap_or_default()
+                });
+            }
+            _ => add(&mut sum, data, |byte| byte),
+        }
+    }
+    sum
 }
 
 fn add(sum: &mut [u8], data: &[u8], factor: impl Fn(u8) -> u8) {

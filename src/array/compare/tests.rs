@@ -229,3 +229,82 @@ fn parity_needs_every_member_and_raid10_a_copy() {
         Comparer::new(geometry, side(1, &stores[1]), vec![side(3, &stores[3])]).unwrap();
     assert!(comparer.differing(Sectors(0)..Sectors(100)).is_err());
 }
+
+/// All sectors in which the members do not agree, asked for in pieces of `step` sectors.
+fn disagreements(geometry: &Geometry, stores: &[MemoryStore], step: u64) -> Vec<u64> {
+    let sides = (0..).zip(stores).map(|(slot, store)| side(slot, store));
+    let mut sides: Vec<Side<'_>> = sides.collect();
+    // The order in which members come does not matter.
+    sides.reverse();
+    let mut agreement = Agreement::new(geometry.clone(), sides).unwrap();
+    assert!(agreement.window().0 > 0);
+    let mut found = Vec::new();
+    let end = geometry.sync_size().0;
+    for start in (0..end + 10).step_by(step as usize) {
+        let range = Sectors(start)..Sectors(start + step);
+        found.extend(agreement.differing(range).unwrap().iter().map(|one| one.0));
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn every_changed_sector_of_any_member_is_found_and_nothing_else(
+        array in 0..ARRAYS.len(), seed: u64,
+        spoiled in proptest::collection::btree_map(0..COMPONENT, any::<u32>(), 0..5),
+        step in 1..700_u64,
+    ) {
+        let (level, disks, layout, chunk) = ARRAYS[array];
+        let geometry = geometry(level, disks, layout, chunk);
+        let mut data = members(&geometry, seed);
+        let mut expected = Vec::new();
+        for (sector, slot) in &spoiled {
+            let slot = *slot % disks;
+            data[slot as usize][*sector as usize * 512 + (seed % 512) as usize] ^= 1 << (seed % 8);
+            let place = Place { slot, sector: Sectors(*sector) };
+            expected.extend(geometry.bitmap_of_member(place).map(|sector| sector.0));
+        }
+        expected.sort_unstable();
+        expected.dedup();
+        // Two copies of one sector that are spoiled alike agree.
+        let stores: Vec<MemoryStore> = data.iter().map(|data| store(data)).collect();
+        let found = disagreements(&geometry, &stores, step);
+        let copies: usize = if level.has_parity() { 1 } else { geometry.copies() as usize };
+        let all_spoiled = |sector: &u64| {
+            let located = geometry.locate(Sectors(*sector)).unwrap();
+            copies > 1 && located.copies.iter().all(|place| {
+                spoiled.get(&place.sector.0).is_some_and(|slot| *slot % disks == place.slot)
+            })
+        };
+        expected.retain(|sector| level.has_parity() || !all_spoiled(sector));
+        prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn agreement_is_of_all_members_or_it_is_not_told() {
+    for (level, disks, layout, chunk) in ARRAYS.iter().copied() {
+        let geometry = geometry(level, disks, layout, chunk);
+        let data = members(&geometry, 9);
+        let mut stores: Vec<MemoryStore> = data.iter().map(|data| store(data)).collect();
+        let sides = (1..)
+            .zip(&stores[1..])
+            .map(|(slot, store)| side(slot, store));
+        let error = Agreement::new(geometry.clone(), sides.collect()).unwrap_err();
+        assert_eq!(error, CannotCompare::NotAll { level, slot: 0 });
+        // What cannot be read of one member is an error, though others have it.
+        let bad = stores.pop().unwrap();
+        let lost = (DATA_OFFSET + 5) * 512..(DATA_OFFSET + 6) * 512;
+        stores.push(bad.with_unreadable(lost));
+        let sides = (0..).zip(&stores).map(|(slot, store)| side(slot, store));
+        let mut agreement = Agreement::new(geometry.clone(), sides.collect()).unwrap();
+        let place = Place {
+            slot: disks - 1,
+            sector: Sectors(5),
+        };
+        let at = geometry.bitmap_of_member(place).unwrap();
+        let range = at..Sectors(at.0 + 1);
+        assert!(agreement.differing(range).is_err(), "{level} {layout:#x}");
+    }
+}

@@ -1,8 +1,10 @@
-//! Compares the data of a device with that of the members, where the bitmap says that they are equal.
+//! Compares data: that of a device with the members ([`Comparer`]), or that of all members of an array
+//! ([`Agreement`]).
 //!
 //! Mirrors and raid10 directly with another copy; raid4, 5 and 6 by parity, for which every other
 //! member is needed. Read only, in large requests to all devices at once; memory is bounded.
 
+mod agreement;
 mod copies;
 mod parity;
 mod reading;
@@ -13,6 +15,7 @@ use crate::array::geometry::{Geometry, Held, Place};
 use crate::device::{Store, StoreError};
 use crate::format::level::Level;
 use crate::units::{SECTOR_BYTES, Sectors};
+pub use agreement::Agreement;
 use reading::Reader;
 use std::ops::Range;
 
@@ -47,6 +50,16 @@ pub enum CannotCompare {
         "the parity of a {level} can be checked only with all other members; slot {slot} is not at hand"
     )]
     MemberMissing {
+        /// The level.
+        level: Level,
+        /// The slot of one that is missing.
+        slot: u32,
+    },
+    /// Whether members agree can be said of all of them alone.
+    #[error(
+        "whether the members of a {level} agree can be told only with all of them; slot {slot} is not at hand"
+    )]
+    NotAll {
         /// The level.
         level: Level,
         /// The slot of one that is missing.
@@ -98,15 +111,7 @@ impl<'a> Comparer<'a> {
         if others.is_empty() {
             return Err(CannotCompare::NoOther);
         }
-        let sides = others.len() as u64 + 1;
-        let bytes = (MEMORY / sides).clamp(4 << 10, LARGEST_WINDOW);
-        let unit = geometry.raid_chunk().0.max(1);
-        let sectors = bytes / SECTOR_BYTES;
-        // Whole RAID chunks, where that many fit.
-        let window = match level {
-            Level::Raid1 => sectors,
-            _ => (sectors / unit * unit).max(sectors.min(unit)),
-        };
+        let window = window(&geometry, others.len() as u64 + 1);
         Ok(Comparer {
             geometry,
             device,
@@ -134,6 +139,17 @@ impl<'a> Comparer<'a> {
         found.sort_unstable();
         found.dedup();
         Ok(found)
+    }
+}
+
+/// Sectors of each of so many devices that are read at a time: whole RAID chunks, where that many fit.
+fn window(geometry: &Geometry, sides: u64) -> u64 {
+    let bytes = (MEMORY / sides.max(1)).clamp(4 << 10, LARGEST_WINDOW);
+    let unit = geometry.raid_chunk().0.max(1);
+    let sectors = bytes / SECTOR_BYTES;
+    match geometry.level() {
+        Level::Raid1 => sectors,
+        _ => (sectors / unit * unit).max(sectors.min(unit)),
     }
 }
 
