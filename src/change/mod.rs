@@ -21,12 +21,13 @@ pub mod stopped;
 pub mod superblock;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod told;
 
 pub use execute::{ExecuteError, execute};
 pub use hold::{Held, HoldError, hold};
 pub use knowledge::{Knowledge, Known};
 pub use plan::Plan;
-pub use planned::{After, AfterBitmap, Planned};
+pub use planned::{After, AfterBitmap, Left, Planned};
 pub use preview::{Preview, preview, preview_steps};
 pub use refusal::{PlanError, Refusal};
 pub use stopped::StoppedArray;

@@ -14,6 +14,20 @@ pub struct Planned {
     pub sentences: Vec<String>,
     /// What the user should be warned of.
     pub notes: Vec<String>,
+    /// What was asked for and is not in the plan; the notes say what it is.
+    pub left: Left,
+}
+
+/// What was asked for and could not be planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Left {
+    /// All of it is planned.
+    #[default]
+    Nothing,
+    /// Some of it would not be right.
+    NotRight,
+    /// Of some of it, it could not be read whether it would be right.
+    Unreadable,
 }
 
 /// A stopped array after a change.

@@ -199,13 +199,6 @@ impl TestBitmap {
     }
 }
 
-/// All bytes of a store.
-pub(crate) fn contents(store: &MemoryStore) -> Vec<u8> {
-    let mut bytes = vec![0; store.len().0 as usize];
-    store.read_at(Bytes(0), &mut bytes).unwrap();
-    bytes
-}
-
 /// The array of these stores.
 pub(crate) fn read(stores: &[MemoryStore]) -> StoppedArray<'_> {
     let stores: Vec<&dyn Store> = stores.iter().map(|store| store as &dyn Store).collect();

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod check;
+pub mod clear;
 pub mod compare;
 pub mod create;
 pub mod dump;
@@ -12,9 +13,11 @@ pub mod extents;
 pub mod given;
 mod lines;
 pub mod map;
+pub mod marking;
 pub mod offline;
 pub mod output;
 pub mod readd_check;
+pub mod set;
 pub mod status;
 pub mod unbundle;
 mod users;

@@ -4,7 +4,7 @@ use super::*;
 use crate::change::execute;
 use crate::change::plan::{Old, Plan};
 use crate::change::superblock::Moment;
-use crate::change::testing::{TestArray, contents, read, reasons};
+use crate::change::testing::{TestArray, read, reasons};
 use crate::device::{MemoryStore, Store};
 use proptest::prelude::*;
 
@@ -150,7 +150,7 @@ proptest! {
             What::Clean => Edit::clean(coverage, set.clone()).unwrap(),
             What::Exactly => Edit::exactly(exactly.clone()).unwrap(),
         };
-        let before: Vec<Vec<u8>> = stores.iter().map(contents).collect();
+        let before: Vec<Vec<u8>> = stores.iter().map(MemoryStore::contents).collect();
         let (plan, marked) = planned(&stores, &edit, &Beside::default());
         for write in plan.steps.iter().flat_map(|step| &step.writes) {
             let Old::Bytes(was) = &write.old else { panic!("long") };
@@ -179,7 +179,7 @@ proptest! {
             }
             prop_assert!(cells(store, version, len) == expected);
             // The rest of the device is as it was, but for what the event counts are kept in.
-            let now = contents(store);
+            let now = store.contents();
             let start = (START + header_bytes(version)) as usize;
             prop_assert!(now[start + len..] == before[member][start + len..]);
             prop_assert!(now[..4096] == before[member][..4096]);
@@ -205,7 +205,7 @@ proptest! {
 
 fn headers_of(stores: &[MemoryStore]) -> Vec<(u64, u64)> {
     let header = |store: &MemoryStore| {
-        let bytes = contents(store);
+        let bytes = store.contents();
         let raw = RawBitmapSuper::from_bytes(&bytes[START as usize..]).unwrap();
         (raw.events, raw.events_cleared)
     };
@@ -349,7 +349,7 @@ fn nodes_are_set_in_the_first_slot_and_cleared_in_all() {
     let known = read(&stores).knowledge().unwrap().unwrap();
     assert_eq!(known.bits(), of_chunks(&[0, 1, 2], 128), "all slots count");
     let slots = |store: &MemoryStore| {
-        let bytes = contents(store);
+        let bytes = store.contents();
         let at = START as usize + 256;
         (bytes[at], bytes[at + 4096])
     };

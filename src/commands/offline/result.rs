@@ -1,7 +1,7 @@
 //! How a change of a stopped array ended.
 
 use crate::change::execute::Cause;
-use crate::change::{ExecuteError, HoldError, PlanError, Planned};
+use crate::change::{ExecuteError, HoldError, Left, PlanError, Planned};
 use crate::commands::Status;
 use crate::device::StoreError;
 use std::path::PathBuf;
@@ -24,6 +24,14 @@ pub struct Changed {
 /// Why a change did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// A file that was given beside cannot be used.
+    #[error("{message}")]
+    Input {
+        /// Which, and why.
+        message: String,
+        /// The exit status that it calls for.
+        status: Status,
+    },
     /// The devices could not be had.
     #[error(transparent)]
     Hold(HoldError),
@@ -36,7 +44,8 @@ pub enum Failure {
 }
 
 impl Changed {
-    pub(super) fn failed(failure: Failure) -> Changed {
+    /// Nothing came of it.
+    pub fn failed(failure: Failure) -> Changed {
         Changed {
             failure: Some(failure),
             ..Changed::default()
@@ -64,7 +73,16 @@ impl Changed {
 
     /// The exit status.
     pub fn status(&self) -> Status {
-        self.failure.as_ref().map_or(Status::Done, Failure::status)
+        let failed = self.failure.as_ref().map_or(Status::Done, Failure::status);
+        let left = self
+            .planned
+            .as_ref()
+            .map_or(Left::Nothing, |planned| planned.left);
+        failed.max(match left {
+            Left::Nothing => Status::Done,
+            Left::NotRight => Status::Failed,
+            Left::Unreadable => Status::Unreadable,
+        })
     }
 }
 
@@ -72,6 +90,7 @@ impl Failure {
     /// The exit status that it calls for.
     pub fn status(&self) -> Status {
         match self {
+            Failure::Input { status, .. } => *status,
             Failure::Hold(HoldError::Store(error)) => of_store(error),
             Failure::Hold(_) | Failure::Plan(PlanError::Refused(_)) => Status::Refused,
             Failure::Plan(PlanError::Store(error)) => of_store(error),
