@@ -1,6 +1,8 @@
 //! Stopped arrays in memory, for tests.
 
 use super::stopped::StoppedArray;
+use crate::array::load::{self, Present};
+use crate::bitmap::Bitmap;
 use crate::device::{MemoryStore, Store};
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 use crate::format::level::Level;
@@ -197,6 +199,88 @@ impl TestBitmap {
         }
         bytes
     }
+}
+
+/// One array of each kind: metadata, levels and layouts, 512 and 4096 byte blocks; each with a trusted bitmap of this
+/// version in which these chunks of 4 KiB are marked. All are clean and complete.
+pub(crate) fn zoo(version: u32, dirty: &[u64]) -> Vec<(TestArray, u32)> {
+    let kinds = [
+        (Level::Raid1, 0, 0, 2),
+        (Level::Raid1, 0, 0, 3),
+        (Level::Raid4, 0, 16, 3),
+        (Level::Raid5, 2, 16, 3),
+        (Level::Raid5, 0, 128, 4),
+        (Level::Raid6, 2, 16, 4),
+        (Level::Raid6, 10, 16, 5),
+        (Level::Raid10, 0x102, 16, 4),
+        (Level::Raid10, 0x102, 16, 3),
+        (Level::Raid10, 0x201, 16, 4),
+        (Level::Raid10, 0x10201, 16, 4),
+    ];
+    let metadata = [Some(Minor::V0), Some(Minor::V1), Some(Minor::V2), None];
+    let mut all = Vec::new();
+    for ((level, layout, raid_chunk, members), number) in kinds.into_iter().zip(0..) {
+        for minor in metadata {
+            let mut array = TestArray {
+                level,
+                layout,
+                raid_chunk,
+                members,
+                minor,
+                ..TestArray::mirror()
+            };
+            let sync_size = read(&array.stores()).sync_size().0;
+            array = array.with_bitmap(dirty);
+            if let Some(bitmap) = &mut array.bitmap {
+                bitmap.version = version;
+                bitmap.sync_size = sync_size;
+                if minor == Some(Minor::V0) {
+                    bitmap.offset = -16;
+                }
+            }
+            // Lockless bitmaps come with 1.x alone.
+            if version != 6 || minor.is_some() {
+                all.push((array, if number % 2 == 0 { 512 } else { 4096 }));
+            }
+        }
+    }
+    all
+}
+
+/// What the next start would resynchronise by each member's copy, whichever the kernel reads: chunks, in order.
+pub(crate) fn next_resync(stores: &[MemoryStore]) -> Vec<Vec<u64>> {
+    let array = read(stores);
+    let bitmaps: Vec<Option<Bitmap<'_>>> = (0..array.devices.len())
+        .map(|place| {
+            let mut copies = array.copies.iter();
+            let copy = copies.find(|copy| copy.device == place)?;
+            copy.bitmap.as_ref().ok().cloned()
+        })
+        .collect();
+    let members: Vec<Present<'_>> = array
+        .devices
+        .iter()
+        .zip(&bitmaps)
+        .map(|(device, bitmap)| Present {
+            found: &device.found,
+            bitmap: bitmap.as_ref(),
+            counts: None,
+        })
+        .collect();
+    let assembled = load::load(&members).unwrap();
+    assert!(assembled.starts(), "{:?}", assembled.readings);
+    let of = |reading: &load::Reading| {
+        let verdict = reading.verdict.as_ref().unwrap();
+        assert!(verdict.trusted, "{:?}", verdict.reasons);
+        let bitmap = bitmaps[reading.member].as_ref().unwrap();
+        let runs = reading.scope.runs(bitmap).unwrap().expect("a scope");
+        let chunks = runs.flat_map(|run| {
+            let run = run.unwrap();
+            run.start.0..run.end.0
+        });
+        chunks.collect()
+    };
+    assembled.readings.iter().map(of).collect()
 }
 
 /// The array of these stores.

@@ -1,6 +1,8 @@
 //! The command line: one file a verb (arguments in, options struct out), mdadm spellings, size parsing.
 
+mod asked;
 pub mod check;
+pub mod clear;
 pub mod compare;
 pub mod create;
 pub mod dump;
@@ -10,6 +12,7 @@ mod finding;
 pub mod map;
 mod offline;
 pub mod readd_check;
+pub mod set;
 pub mod size;
 pub mod spelling;
 pub mod streams;
@@ -116,6 +119,18 @@ pub const VERBS: &[Verb] = &[
         group: Group::MakeAndChange,
         command: create::command,
         run: create::run,
+    },
+    Verb {
+        name: "set",
+        group: Group::MakeAndChange,
+        command: set::command,
+        run: set::run,
+    },
+    Verb {
+        name: "clear",
+        group: Group::MakeAndChange,
+        command: clear::command,
+        run: clear::run,
     },
 ];
 

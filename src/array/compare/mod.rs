@@ -19,8 +19,8 @@ pub use agreement::Agreement;
 use reading::Reader;
 use std::ops::Range;
 
-/// Memory for the data of all devices together.
-const MEMORY: u64 = 32 << 20;
+/// Memory for the data of all devices together. Small in tests, so that they read more than once.
+const MEMORY: u64 = if cfg!(test) { 40 << 10 } else { 32 << 20 };
 
 /// The most that is read of one device at a time.
 const LARGEST_WINDOW: u64 = 4 << 20;

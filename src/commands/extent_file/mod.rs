@@ -69,6 +69,11 @@ impl ExtentFile {
         Ok(list)
     }
 
+    /// True for a map of ddrescue.
+    pub fn is_map(&self) -> bool {
+        self.kind == Kind::Map
+    }
+
     /// Reads the list again: each extent in turn. Those of a member, or of the array, stand together, in ascending order and
     /// apart from each other.
     ///

@@ -2,7 +2,7 @@
 
 mod asked;
 #[cfg(test)]
-mod tests;
+pub(in crate::commands) mod tests;
 
 pub use asked::{Asked, What};
 
