@@ -35,6 +35,8 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "compare" -d 'How 
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d 'Would a re-add go by the bitmap, how much would it copy, is it safe?'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "set" -d 'Marks chunks of a stopped array\'s bitmap, so that they are synchronised'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "clear" -d 'Takes marks off chunks of a stopped array\'s bitmap that are equal on all members'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
@@ -124,3 +126,25 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s f -l force 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l dry-run -d 'Says what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l range -d 'A range, as in 8K+1M or 123456s+8s; may be repeated' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l extents -d 'The extents of a list: JSON, CSV or a domain of ddrescue, as mdbitmap extents writes them' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l space -d 'Addresses of the ranges: bitmap, array, member or device [default: what the list says, else bitmap]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l member -d 'In the spaces member and device: whose addresses they are, as named among the members' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l status -d 'Which blocks of a ddrescue map are meant, such as -*/ for what was not rescued [default: + of a domain]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l all -d 'Every chunk'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l range -d 'A range, as in 8K+1M or 123456s+8s; may be repeated' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l extents -d 'The extents of a list: JSON, CSV or a domain of ddrescue, as mdbitmap extents writes them' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l space -d 'Addresses of the ranges: bitmap, array, member or device [default: what the list says, else bitmap]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l member -d 'In the spaces member and device: whose addresses they are, as named among the members' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l status -d 'Which blocks of a ddrescue map are meant, such as -*/ for what was not rescued [default: + of a domain]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l all -d 'Every chunk'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s f -l force -d 'Compares nothing; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'

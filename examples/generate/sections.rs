@@ -2,6 +2,8 @@
 
 #[path = "map.rs"]
 mod map;
+#[path = "marks.rs"]
+mod marks;
 #[path = "readd_check.rs"]
 mod readd_check;
 
@@ -37,6 +39,19 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         ],
         "compare" => vec![COMPARE_NOTES, EXIT_STATUS, COMPARE_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
+        "set" => vec![
+            marks::EXTENTS,
+            marks::SET,
+            EXIT_STATUS,
+            marks::SET_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
+        "clear" => vec![
+            marks::EXTENTS,
+            marks::CLEAR,
+            marks::CLEAR_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
 }

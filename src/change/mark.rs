@@ -133,18 +133,28 @@ pub fn editable(array: &StoppedArray<'_>) -> Result<Coverage, PlanError> {
             ));
             continue;
         };
-        if let Trust::Worthless(reasons) = &copy.trust {
+        let (kind, reasons, so) = match &copy.trust {
+            Trust::Trusted => ("", &[][..], ""),
+            Trust::Mendable(reasons) => (
+                "bitmap-not-taken",
+                reasons.as_slice(),
+                "no kernel takes its bitmap as it is; mdbitmap check --repair puts that right, and keeps the marks",
+            ),
+            Trust::Worthless(reasons) => (
+                "bitmap-not-believed",
+                reasons.as_slice(),
+                "its bitmap is not to be believed, so there is nothing that marks could be added to or taken from; mdbitmap check \
+                 --repair makes one that is",
+            ),
+        };
+        if !kind.is_empty() {
             let reasons: Vec<&str> = reasons
                 .iter()
                 .map(|reason| reason.sentence.as_str())
                 .collect();
             refusals.push(Refusal::new(
-                "bitmap-not-believed",
-                format!(
-                    "{name}: its bitmap is not to be believed ({}), so there is nothing that marks could be added to or taken from; \
-                     mdbitmap check --repair makes a bitmap that is to be believed",
-                    reasons.join("; ")
-                ),
+                kind,
+                format!("{name}: {}: {so}", reasons.join("; ")),
             ));
             continue;
         }

@@ -68,8 +68,7 @@ pub(super) fn add(command: Command) -> Command {
                 .value_parser(|text: &str| {
                     Statuses::parse(text)
                         .ok_or_else(|| "expected one or more of the block statuses ? * / - +".to_owned())
-                })
-                .requires("extents"),
+                }),
         )
 }
 
@@ -78,6 +77,10 @@ pub(super) fn add(command: Command) -> Command {
 /// # Errors
 /// A mistake in the arguments, or a list that cannot be used.
 pub(super) fn asked(matches: &ArgMatches) -> Result<Result<Asked, Failure>, UsageError> {
+    if matches.contains_id("status") && !matches.contains_id("extents") {
+        let message = "--status says which blocks of a map are meant; it goes with --extents";
+        return Err(UsageError(message.to_owned()));
+    }
     if matches.get_flag("all") {
         return Ok(Ok(Asked::all()));
     }

@@ -36,9 +36,9 @@ pub fn plan(
     .plan(now)?;
     let mut already = chunks;
     already.remove_all(&planning.marked.set);
-    let mut sentence = format!("{} will be marked", amount(coverage, &planning.marked.set));
+    let mut sentence = format!("newly marked: {}", amount(coverage, &planning.marked.set));
     if !already.is_empty() {
-        sentence.push_str(&format!(", {} are already", amount(coverage, &already)));
+        sentence.push_str(&format!("; marked already: {}", amount(coverage, &already)));
     }
     Ok(planning.told(array, vec![sentence], resolved.notes))
 }

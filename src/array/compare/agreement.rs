@@ -108,8 +108,7 @@ impl<'a> Agreement<'a> {
     fn by_copies(&mut self, range: Range<u64>) -> Result<Vec<Sectors>, StoreError> {
         let chunk = self.geometry.raid_chunk().0.max(1);
         let mut requests = vec![Request::default(); self.sides.len()];
-        // The first sector of a piece, and where its copies are: a side, and bytes of what is read of it.
-        let mut pieces: Vec<(u64, Vec<(usize, Range<usize>)>)> = Vec::new();
+        let mut pieces: Vec<Piece> = Vec::new();
         let mut at = range.start;
         while at < range.end {
             let stop = (at / chunk + 1).saturating_mul(chunk).min(range.end);
@@ -120,22 +119,33 @@ impl<'a> Agreement<'a> {
                 let sectors = place.sector.0..place.sector.0.saturating_add(stop - at);
                 Some((side, requests.get_mut(side)?.add(sectors)))
             });
-            pieces.push((at, copies.collect()));
+            pieces.push(Piece {
+                first: at,
+                copies: copies.collect(),
+            });
             at = stop;
         }
         self.read(&requests)?;
         let mut found = Vec::new();
-        for (at, copies) in &pieces {
-            let mut copies = copies.iter();
+        for piece in &pieces {
+            let mut copies = piece.copies.iter();
             let Some((side, bytes)) = copies.next() else {
                 continue;
             };
             let first = self.reader.data(*side, bytes.clone());
             for (side, bytes) in copies {
                 let different = different_sectors(first, self.reader.data(*side, bytes.clone()));
-                found.extend(different.map(|sector| Sectors(at + sector)));
+                found.extend(different.map(|sector| Sectors(piece.first + sector)));
             }
         }
         Ok(found)
     }
+}
+
+/// Sectors of a raid10 that lie in one RAID chunk.
+struct Piece {
+    /// The first of them.
+    first: u64,
+    /// Where its copies are: a side, and bytes of what is read of it.
+    copies: Vec<(usize, Range<usize>)>,
 }

@@ -86,12 +86,12 @@ pub fn plan(
 fn cleared(coverage: Coverage, chunks: &ChunkSet, force: bool) -> String {
     let amount = amount(coverage, chunks);
     match (chunks.is_empty(), force) {
-        (true, _) => "no mark will be cleared".to_owned(),
+        (true, _) => "no mark is cleared".to_owned(),
         (false, false) => {
-            format!("{amount} are equal on all members and will not be marked any more")
+            format!("equal on all members, not marked any more: {amount}")
         }
         (false, true) => format!(
-            "{amount} will not be marked any more, and nothing was compared: if members differ there, nothing tells any more; {}",
+            "not marked any more, and not compared: {amount}, {}; where members differ there, nothing tells any more",
             listed(coverage, chunks)
         ),
     }
@@ -102,14 +102,14 @@ fn kept(coverage: Coverage, judged: &Judged, partly: &ChunkSet) -> Vec<String> {
     let mut notes = Vec::new();
     if !judged.differ.is_empty() {
         notes.push(format!(
-            "{} differ between members and stay marked: {}",
+            "different on members, still marked: {}, {}",
             amount(coverage, &judged.differ),
             listed(coverage, &judged.differ)
         ));
     }
     if !judged.unreadable.is_empty() {
         notes.push(format!(
-            "{} could not be compared and stay marked: {}; {}",
+            "not to be compared, still marked: {}, {}; {}",
             amount(coverage, &judged.unreadable),
             listed(coverage, &judged.unreadable),
             judged.error.as_deref().unwrap_or_default()
@@ -117,7 +117,7 @@ fn kept(coverage: Coverage, judged: &Judged, partly: &ChunkSet) -> Vec<String> {
     }
     if !partly.is_empty() {
         notes.push(format!(
-            "{} are marked and were named in part alone: they stay marked",
+            "named in part alone, still marked: {}",
             amount(coverage, partly)
         ));
     }

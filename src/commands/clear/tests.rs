@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::change::testing::{TestArray, next_resync, read, reasons, zoo};
-use crate::commands::marking::tests::{NOW, ranges, run, supers};
+use crate::commands::marking::tests::{NOW, checked, range, run, supers};
 use crate::device::{MemoryStore, Store};
 use crate::units::{Bytes, Events, Sectors};
 use proptest::prelude::*;
@@ -15,7 +15,10 @@ fn options(asked: Asked) -> ClearOptions {
 }
 
 fn clear(stores: &[MemoryStore], asked: Asked) -> Planned {
-    plan(&read(stores), &options(asked), NOW).unwrap()
+    checked(
+        &read(stores),
+        plan(&read(stores), &options(asked), NOW).unwrap(),
+    )
 }
 
 /// Spoils a byte of a member's data.
@@ -111,7 +114,7 @@ proptest! {
                 Some(spoilt != 0 && spoilt != copies.len())
             }
         };
-        let asked = ranges(&[start..end]);
+        let asked = range(start..end);
         let planned = clear(&stores, asked.clone());
         let whole = |chunk: u64| start <= chunk * 8 && (chunk * 8 + 8).min(size) <= end;
         let judged = |chunk: u64| {
@@ -156,7 +159,7 @@ fn the_header_says_when_marks_were_cleared() {
         let mut array = TestArray::mirror().with_bitmap(&[1, 2]);
         array.bitmap.as_mut().unwrap().version = version;
         let stores = array.stores();
-        let planned = clear(&stores, ranges(&[8..16]));
+        let planned = clear(&stores, range(8..16));
         assert_eq!(planned.plan.steps.len(), 3);
         run(&planned, &stores, 9);
         for copy in &read(&stores).copies {
@@ -165,7 +168,7 @@ fn the_header_says_when_marks_were_cleared() {
         }
         assert_eq!(planned.after.bitmap.unwrap().events_cleared, Events(41));
         // Nothing cleared, nothing said.
-        let planned = clear(&stores, ranges(&[0..8]));
+        let planned = clear(&stores, range(0..8));
         assert!(planned.plan.is_empty());
     }
 }
@@ -202,12 +205,13 @@ fn force_names_what_was_not_compared() {
     let planned = plan(&read(&stores), &forced, NOW).unwrap();
     let told = &planned.sentences[0];
     assert!(
-        told.contains(
-            "3 chunks (12288 bytes) will not be marked any more, and nothing was compared"
-        ),
+        told.starts_with("not marked any more, and not compared: 3 chunks (12288 bytes), "),
         "{told}"
     );
-    assert!(told.ends_with("bytes 4096..12288, 36864..40960"), "{told}");
+    assert!(
+        told.contains("bytes 4096..12288, 36864..40960; where"),
+        "{told}"
+    );
     assert_eq!(planned.left, Left::Nothing);
     run(&planned, &stores, 9);
     assert_eq!(marked(&stores), [[0u64; 0], []]);
@@ -232,13 +236,13 @@ fn unreadable_chunks_stay_marked() {
     let notes = planned.notes.join("\n");
     assert!(
         notes.contains(
-            "1 chunk (4096 bytes) differ between members and stay marked: bytes 12288..16384"
+            "different on members, still marked: 1 chunk (4096 bytes), bytes 12288..16384"
         ),
         "{notes}"
     );
     assert!(
         notes.contains(
-            "1 chunk (4096 bytes) could not be compared and stay marked: bytes 8192..12288; m1:"
+            "not to be compared, still marked: 1 chunk (4096 bytes), bytes 8192..12288; m1:"
         ),
         "{notes}"
     );
@@ -250,10 +254,9 @@ fn unreadable_chunks_stay_marked() {
 #[test]
 fn a_chunk_named_in_part_is_told_about() {
     let stores = TestArray::mirror().with_bitmap(&[1, 2, 3]).stores();
-    let planned = clear(&stores, ranges(&[9..31]));
+    let planned = clear(&stores, range(9..31));
     assert!(
-        planned.notes[0]
-            .starts_with("2 chunks (8192 bytes) are marked and were named in part alone")
+        planned.notes[0].starts_with("named in part alone, still marked: 2 chunks (8192 bytes)")
     );
     run(&planned, &stores, 9);
     assert_eq!(marked(&stores), [[1, 3], [1, 3]]);
@@ -280,6 +283,6 @@ fn copies_that_differ_are_cleared_alike() {
         MemoryStore::new("m0", stores[0].contents()),
         MemoryStore::new("m1", other[1].contents()),
     ];
-    run(&clear(&mixed, ranges(&[0..24])), &mixed, 9);
+    run(&clear(&mixed, range(0..24)), &mixed, 9);
     assert_eq!(marked(&mixed), [vec![], vec![5]]);
 }

@@ -115,7 +115,7 @@ impl ExtentFile {
 
     fn each_line(
         &self,
-        parse: &mut dyn FnMut(&[u8]) -> Result<Option<ListedExtent>, ListError>,
+        parse: &mut ParseLine<'_>,
         take: &mut dyn FnMut(Found) -> Result<(), ExtentFileError>,
     ) -> Result<(), ExtentFileError> {
         let lines = Lines::open(&self.path, MAX_LINE);
@@ -159,6 +159,9 @@ impl ExtentFile {
         ExtentFileError::unopened(&self.path, error)
     }
 }
+
+/// Reads a line; an extent, when one is complete.
+type ParseLine<'p> = dyn FnMut(&[u8]) -> Result<Option<ListedExtent>, ListError> + 'p;
 
 /// What a list tells about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use crate::bitmap::ChunkSet;
 use crate::change::admission::{Admitted, Demand, admit};
 use crate::change::draft::Draft;
 use crate::change::mark::{self, Beside, Edit, Marked};
-use crate::change::stopped::{cannot_know, too_many};
+use crate::change::stopped::{Copy, cannot_know, too_many};
 use crate::change::told::{after_bitmap, describe, is_alone, next_start};
 use crate::change::{After, Knowledge, Moment, PlanError, Planned, StoppedArray};
 use crate::format::coverage::Coverage;
@@ -83,6 +83,7 @@ impl Marking<'_> {
         };
         let marked = mark::change(&mut draft, &self.edit, &beside)?;
         let known = after(array, self.coverage, &marked)?;
+        let notes = unlike(array, self.coverage, &marked)?;
         let after = After {
             array: describe(array),
             events: draft.events(),
@@ -93,6 +94,7 @@ impl Marking<'_> {
             planned: Planned {
                 plan: draft.finish()?,
                 after,
+                notes: notes.into_iter().collect(),
                 ..Planned::default()
             },
             marked,
@@ -140,29 +142,16 @@ impl Planning {
         }
         self.planned.sentences = sentences;
         self.planned.notes.extend(notes);
-        self.planned.notes.extend(mendable(array));
+        let bitmap = self.planned.after.bitmap.as_ref();
+        if bitmap.is_some_and(|bitmap| bitmap.version == 6 && bitmap.dirty_chunks > 0) {
+            // reference/kernel.md trap 12.
+            self.planned.notes.push(
+                "kernels before 7.3 leave out some of the marked chunks of a lockless bitmap when they synchronise: start the array on a newer one"
+                    .to_owned(),
+            );
+        }
         self.planned
     }
-}
-
-/// Copies whose bits are to be believed, and that no kernel takes as they are.
-fn mendable(array: &StoppedArray<'_>) -> Vec<String> {
-    use crate::change::stopped::Trust;
-    let note = |copy: &crate::change::stopped::Copy<'_>| match &copy.trust {
-        Trust::Mendable(reasons) => {
-            let reasons: Vec<&str> = reasons
-                .iter()
-                .map(|reason| reason.sentence.as_str())
-                .collect();
-            Some(format!(
-                "{}: {}; mdbitmap check --repair puts that right, before which the array does not start",
-                array.name(copy.device),
-                reasons.join("; ")
-            ))
-        }
-        _ => None,
-    };
-    array.copies.iter().filter_map(note).collect()
 }
 
 /// What the copies say together once they are changed.
@@ -206,14 +195,53 @@ pub(super) fn marked_chunks(
 ) -> Result<ChunkSet, PlanError> {
     let mut marked = ChunkSet::empty(coverage.chunks()).map_err(|error| too_many(&error))?;
     for copy in &array.copies {
-        for slot in copy.slots(array.sync_size())? {
-            let slot = slot.with_sync_size(array.sync_size());
-            for run in slot.runs().map_err(|error| cannot_know(error.into()))? {
-                marked.set(&run.map_err(|error| cannot_know(error.into()))?, true);
-            }
+        marked.add_all(&marked_by(array, coverage, copy)?);
+    }
+    Ok(marked)
+}
+
+/// Chunks that a copy marks, in whichever of its slots.
+fn marked_by(
+    array: &StoppedArray<'_>,
+    coverage: Coverage,
+    copy: &Copy<'_>,
+) -> Result<ChunkSet, PlanError> {
+    let mut marked = ChunkSet::empty(coverage.chunks()).map_err(|error| too_many(&error))?;
+    for slot in copy.slots(array.sync_size())? {
+        let slot = slot.with_sync_size(array.sync_size());
+        for run in slot.runs().map_err(|error| cannot_know(error.into()))? {
+            marked.set(&run.map_err(|error| cannot_know(error.into()))?, true);
         }
     }
     Ok(marked)
+}
+
+/// A note where copies still differ once the marks are changed: the kernel reads one of them
+/// (reference/kernel.md trap 9).
+fn unlike(
+    array: &StoppedArray<'_>,
+    coverage: Coverage,
+    marked: &Marked,
+) -> Result<Option<String>, PlanError> {
+    let mut all = marked_chunks(array, coverage)?;
+    all.add_all(&marked.set);
+    all.remove_all(&marked.cleared);
+    for copy in &array.copies {
+        let mut own = marked_by(array, coverage, copy)?;
+        own.add_all(&marked.set);
+        own.remove_all(&marked.cleared);
+        let mut missing = all.clone();
+        missing.remove_all(&own);
+        if !missing.is_empty() {
+            return Ok(Some(format!(
+                "{}: its copy of the bitmap does not mark {} that another copy marks, and the kernel reads one copy alone; mdbitmap merge \
+                 makes the copies alike",
+                array.name(copy.device),
+                amount(coverage, &missing)
+            )));
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes of chunks, as the bitmap counts.

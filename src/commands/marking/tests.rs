@@ -3,8 +3,8 @@
 use super::*;
 use crate::array::spaces::Space;
 use crate::array::{MemberSuper, probe};
-use crate::change::execute;
 use crate::change::testing::{TestArray, next_resync, read, reasons, zoo};
+use crate::change::{execute, postcondition};
 use crate::commands::set::{self, SetOptions};
 use crate::device::{MemoryStore, Store};
 use crate::units::{Bytes, Sectors};
@@ -30,7 +30,7 @@ pub(in crate::commands) fn supers(stores: &[MemoryStore]) -> Vec<MemberSuper> {
         .collect()
 }
 
-pub(in crate::commands) fn ranges(ranges: &[Range<u64>]) -> Asked {
+fn ranges(ranges: &[Range<u64>]) -> Asked {
     let sectors = ranges
         .iter()
         .map(|range| Sectors(range.start)..Sectors(range.end));
@@ -38,6 +38,10 @@ pub(in crate::commands) fn ranges(ranges: &[Range<u64>]) -> Asked {
         what: What::Ranges(sectors.collect()),
         ..Asked::all()
     }
+}
+
+pub(in crate::commands) fn range(range: Range<u64>) -> Asked {
+    ranges(std::slice::from_ref(&range))
 }
 
 fn options(asked: Asked) -> SetOptions {
@@ -48,7 +52,16 @@ fn options(asked: Asked) -> SetOptions {
 }
 
 fn set(stores: &[MemoryStore], asked: Asked) -> Planned {
-    set::plan(&read(stores), &options(asked), NOW).unwrap()
+    checked(
+        &read(stores),
+        set::plan(&read(stores), &options(asked), NOW).unwrap(),
+    )
+}
+
+/// A plan that leads to what it says.
+pub(in crate::commands) fn checked(array: &StoppedArray<'_>, planned: Planned) -> Planned {
+    postcondition::check(array, &planned).unwrap();
+    planned
 }
 
 fn whole(planned: &Planned) -> usize {
@@ -108,10 +121,10 @@ fn what_is_set_is_synchronised_by_the_next_start() {
 #[test]
 fn a_mark_on_a_clean_array_counts_from_now_on() {
     let stores = TestArray::mirror().with_bitmap(&[5]).stores();
-    let planned = set(&stores, ranges(&[40..48]));
+    let planned = set(&stores, range(40..48));
     assert_eq!(
         planned.sentences[0],
-        "0 chunks (0 bytes) will be marked, 1 chunk (4096 bytes) are already"
+        "newly marked: 0 chunks (0 bytes); marked already: 1 chunk (4096 bytes)"
     );
     run(&planned, &stores, 9);
     assert_eq!(next_resync(&stores), [[5], [5]]);
@@ -124,7 +137,7 @@ fn a_checkpoint_behind_the_marks_is_taken_back() {
     for (checkpoint, steps) in [(0, 1), (40, 1), (41, 3), (48, 3), (1024, 3)] {
         array.resync_offset = Some(checkpoint);
         let stores = array.stores();
-        let planned = set(&stores, ranges(&[40..48]));
+        let planned = set(&stores, range(40..48));
         assert_eq!(whole(&planned), steps, "{checkpoint}");
         run(&planned, &stores, steps);
         assert_eq!(next_resync(&stores), [[5], [5]], "{checkpoint}");
@@ -139,7 +152,7 @@ fn a_lone_member_gets_marks_and_nothing_else() {
     let mut array = TestArray::mirror().with_bitmap(&[1]);
     array.vacant = vec![1];
     let stores = array.stores();
-    let planned = set(&stores, ranges(&[0..8]));
+    let planned = set(&stores, range(0..8));
     assert_eq!(whole(&planned), 1);
     run(&planned, &stores, 1);
     assert!(supers(&stores)[0].is_clean());
@@ -156,7 +169,7 @@ fn a_lone_member_gets_marks_and_nothing_else() {
 fn members_that_are_missing() {
     let array = TestArray::mirror().with_bitmap(&[]);
     let stores: Vec<MemoryStore> = array.stores().into_iter().take(1).collect();
-    let asked = options(ranges(&[0..8]));
+    let asked = options(range(0..8));
     assert_eq!(
         reasons(set::plan(&read(&stores), &asked, NOW)),
         ["member-missing"]
@@ -209,28 +222,26 @@ fn what_is_not_to_be_believed_is_not_marked() {
     assert_eq!(reasons(planned), ["no-bitmap"]);
 }
 
-/// A bitmap with a field that no kernel takes, and good bits: marked, and the user told.
+/// A bitmap with a field that no kernel takes, and good bits, is mended first.
 #[test]
-fn a_mendable_bitmap_is_marked_and_told_about() {
+fn a_bitmap_that_no_kernel_takes_is_for_repair() {
     let stores = TestArray::mirror().with_bitmap(&[]).stores();
-    for store in &stores {
-        let sleep = Bytes(4096 + 8 * 512 + 56);
-        store.write_at(sleep, &0u32.to_le_bytes()).unwrap();
-    }
-    let planned = set(&stores, Asked::all());
-    assert_eq!(planned.notes.len(), 2);
+    let sleep = Bytes(4096 + 8 * 512 + 56);
+    stores[1].write_at(sleep, &0u32.to_le_bytes()).unwrap();
+    let refused = set::plan(&read(&stores), &options(Asked::all()), NOW);
+    let told = refused.as_ref().unwrap_err().to_string();
     assert!(
-        planned.notes[0].starts_with("m0: daemon_sleep: found 0"),
-        "{:?}",
-        planned.notes
+        told.starts_with("m1: daemon_sleep: found 0") && told.contains("check --repair"),
+        "{told}"
     );
+    assert_eq!(reasons(refused), ["bitmap-not-taken"]);
 }
 
 fn in_space(space: Space, member: Option<&str>, sectors: Range<u64>) -> Asked {
     Asked {
         space,
         member: member.map(str::to_owned),
-        ..ranges(&[sectors])
+        ..range(sectors)
     }
 }
 
@@ -289,4 +300,23 @@ fn spaces_and_members() {
         NOW,
     );
     assert_eq!(reasons(planned), ["member-unknown"]);
+}
+
+/// Only what was asked is done to copies that differ, and it is said that they do.
+#[test]
+fn copies_that_differ_are_told_about() {
+    let array = TestArray::mirror().with_bitmap(&[1, 5]);
+    let other = TestArray::mirror().with_bitmap(&[1]);
+    let stores = [array.stores().remove(0), other.stores().remove(1)];
+    let planned = set(&stores, range(0..8));
+    assert!(
+        planned.notes[0]
+            .starts_with("m1: its copy of the bitmap does not mark 1 chunk (4096 bytes)"),
+        "{:?}",
+        planned.notes
+    );
+    run(&planned, &stores, 9);
+    assert_eq!(next_resync(&stores), [vec![0, 1, 5], vec![0, 1]]);
+    // Where what is asked for makes them alike, there is nothing to say.
+    assert!(set(&stores, range(40..48)).notes.is_empty());
 }
