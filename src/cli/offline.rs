@@ -7,7 +7,7 @@
 use super::{Streams, finding};
 use crate::commands::Status;
 use crate::commands::offline::{Changed, OfflineOptions, UndoPlace};
-use crate::report::change_text;
+use crate::report::{change_json, change_text};
 use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -23,8 +23,8 @@ pub(super) fn members() -> Arg {
         .value_hint(ValueHint::AnyPath)
 }
 
-/// `--dry-run`, `--undo`, `--no-undo`, `--force`.
-pub(super) fn all() -> [Arg; 4] {
+/// `--dry-run`, `--undo`, `--no-undo`, `--force`, `--json`.
+pub(super) fn all() -> [Arg; 5] {
     [
         Arg::new("dry-run")
             .short('n')
@@ -47,11 +47,15 @@ pub(super) fn all() -> [Arg; 4] {
             .long("force")
             .help("Calls members that were not given failed; says that no node of a cluster is up")
             .action(ArgAction::SetTrue),
+        Arg::new("json")
+            .long("json")
+            .help("Prints JSON: what is, or would be, written, and why not")
+            .action(ArgAction::SetTrue),
     ]
 }
 
-/// What [`members`] and [`all`] say.
-pub(super) fn options(matches: &ArgMatches) -> OfflineOptions {
+/// What [`members`] and [`all`] say to `verb`.
+pub(super) fn options(verb: &'static str, matches: &ArgMatches) -> OfflineOptions {
     let undo = match (
         matches.get_one::<PathBuf>("undo"),
         matches.get_flag("no-undo"),
@@ -61,6 +65,7 @@ pub(super) fn options(matches: &ArgMatches) -> OfflineOptions {
         (None, false) => UndoPlace::Usual,
     };
     OfflineOptions {
+        verb,
         devices: finding::paths(matches, "member"),
         dry_run: matches.get_flag("dry-run"),
         undo,
@@ -69,8 +74,10 @@ pub(super) fn options(matches: &ArgMatches) -> OfflineOptions {
 
 /// Prints how a change ended.
 pub(super) fn report(changed: &Changed, matches: &ArgMatches, streams: &mut Streams<'_>) -> Status {
-    let dry_run = matches.get_flag("dry-run");
-    let written = change_text::write_changed(streams.out(), changed, dry_run);
+    let written = match matches.get_flag("json") {
+        true => change_json::write_changed(streams.out(), changed),
+        false => change_text::write_changed(streams.out(), changed, changed.dry_run),
+    };
     streams.note_write(written);
     let planned = changed.planned.iter().flat_map(|planned| &planned.notes);
     for note in changed.notes.iter().chain(planned) {

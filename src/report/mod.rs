@@ -1,6 +1,7 @@
 //! How results are shown: mdadm-style text, JSON, plain explanations.
 
 pub mod bundle;
+pub mod change_json;
 pub mod change_text;
 pub mod check_json;
 pub mod check_text;

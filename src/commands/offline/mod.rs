@@ -12,6 +12,8 @@ use std::path::PathBuf;
 /// What is asked of a verb that changes a stopped array, whatever the change.
 #[derive(Debug, Clone, Default)]
 pub struct OfflineOptions {
+    /// The verb, for the report and the undo file.
+    pub verb: &'static str,
     /// All members, or images of them.
     pub devices: Vec<OsString>,
     /// Write nothing.
@@ -37,6 +39,14 @@ pub type Planner<'p> = dyn Fn(&StoppedArray<'_>, Moment) -> Result<Planned, Plan
 
 /// Changes the stopped array of `options.devices` as `planner` plans.
 pub fn change(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
+    Changed {
+        verb: options.verb,
+        dry_run: options.dry_run,
+        ..changed(options, planner)
+    }
+}
+
+fn changed(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
     let held = match hold(&options.devices) {
         Ok(held) => held,
         Err(error) => return Changed::failed(Failure::Hold(error)),

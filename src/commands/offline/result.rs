@@ -9,6 +9,10 @@ use std::path::PathBuf;
 /// How a change of a stopped array ended.
 #[derive(Debug, Default)]
 pub struct Changed {
+    /// The verb that was given.
+    pub verb: &'static str,
+    /// True when nothing was to be written.
+    pub dry_run: bool,
     /// What was planned, when it came to that.
     pub planned: Option<Planned>,
     /// True when all of it was written and read back.
