@@ -104,7 +104,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__clear)
-            opts="-n -f -h --range --extents --all --space --member --status --dry-run --undo --no-undo --force --help"
+            opts="-n -f -h --range --extents --all --space --member --status --dry-run --undo --no-undo --json --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -490,7 +490,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__set)
-            opts="-n -f -h --range --extents --all --space --member --status --dry-run --undo --no-undo --force --help"
+            opts="-n -f -h --range --extents --all --space --member --status --dry-run --undo --no-undo --force --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

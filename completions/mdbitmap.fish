@@ -136,6 +136,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l all -d 'Every 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l range -d 'A range, as in 8K+1M or 123456s+8s; may be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l extents -d 'The extents of a list: JSON, CSV or a domain of ddrescue, as mdbitmap extents writes them' -r -F
@@ -146,5 +147,6 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l undo -d 'Kee
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l all -d 'Every chunk'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s f -l force -d 'Compares nothing; says that no node of a cluster is up'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'

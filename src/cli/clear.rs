@@ -38,7 +38,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
                 asked,
                 force: matches.get_flag("force"),
             };
-            change(&offline::options(matches), &|array, now| {
+            change(&offline::options("clear", matches), &|array, now| {
                 plan(array, &options, now)
             })
         }

@@ -1,8 +1,4 @@
 //! The arguments that all verbs share which change stopped arrays.
-#![allow(
-    dead_code,
-    reason = "until the first verb that changes stopped arrays uses it"
-)]
 
 use super::{Streams, finding};
 use crate::commands::Status;

@@ -32,7 +32,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
                 asked,
                 force: matches.get_flag("force"),
             };
-            change(&offline::options(matches), &|array, now| {
+            change(&offline::options("set", matches), &|array, now| {
                 plan(array, &options, now)
             })
         }
