@@ -10,6 +10,7 @@ pub mod examine;
 pub mod extents;
 mod finding;
 pub mod map;
+pub mod merge;
 mod offline;
 pub mod readd_check;
 pub mod set;
@@ -131,6 +132,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::MakeAndChange,
         command: clear::command,
         run: clear::run,
+    },
+    Verb {
+        name: "merge",
+        group: Group::MakeAndChange,
+        command: merge::command,
+        run: merge::run,
     },
 ];
 
