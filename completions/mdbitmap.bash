@@ -40,8 +40,14 @@ _mdbitmap() {
             mdbitmap,map)
                 cmd="mdbitmap__subcmd__map"
                 ;;
+            mdbitmap,merge)
+                cmd="mdbitmap__subcmd__merge"
+                ;;
             mdbitmap,readd-check)
                 cmd="mdbitmap__subcmd__readd__subcmd__check"
+                ;;
+            mdbitmap,restore)
+                cmd="mdbitmap__subcmd__restore"
                 ;;
             mdbitmap,set)
                 cmd="mdbitmap__subcmd__set"
@@ -56,7 +62,7 @@ _mdbitmap() {
 
     case "${cmd}" in
         mdbitmap)
-            opts="-h -V --help --version examine check extents dump unbundle compare map readd-check create set clear"
+            opts="-h -V --help --version examine check extents dump unbundle compare map readd-check create set clear merge restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -463,6 +469,39 @@ _mdbitmap() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        mdbitmap__subcmd__merge)
+            opts="-n -f -h --from --dry-run --undo --no-undo --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         mdbitmap__subcmd__readd__subcmd__check)
             opts="-h --member --verify --strict --limit --no-scan --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -480,6 +519,39 @@ _mdbitmap() {
                     ;;
                 --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdbitmap__subcmd__restore)
+            opts="-n -f -h --device --replace --dry-run --undo --no-undo --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)

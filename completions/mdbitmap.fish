@@ -37,6 +37,8 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d '
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "set" -d 'Marks chunks of a stopped array\'s bitmap, so that they are synchronised'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "clear" -d 'Takes marks off chunks of a stopped array\'s bitmap that are equal on all members'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "merge" -d 'Adds the marks of other bitmaps to those of a stopped array'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "restore" -d 'Puts the marks of a dump back into a stopped array\'s bitmap, or makes a bitmap file of it'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
@@ -150,3 +152,16 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l no-undo -d '
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s f -l force -d 'Compares nothing; says that no node of a cluster is up'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand clear" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l from -d 'A bitmap file, bare bitmap device, member, image or dump of this array; may be repeated' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l device -d 'The one device of the dump that counts, by its name there [default: all of the array\'s together]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l replace -d 'Exactly the dump\'s marks: what is marked and not in the dump is not marked any more'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s f -l force -d 'Vouches that nothing was marked after the dump was made (--replace); replaces a bitmap file; and as elsewhere'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'

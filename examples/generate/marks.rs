@@ -105,3 +105,70 @@ Which of the marked chunks differ.
 .B mdbitmap clear \-\-force \-\-range 1G+64M /dev/sda1 /dev/sdb1
 Nothing is read: where the members differ there, nothing tells any more.
 "#;
+
+pub const MERGE: &str = r#".SH "SOURCES"
+A source is a bitmap file, a bare bitmap device, a member that was left out of the array, an image of a member (of a crashed disk, say), or a dump made by
+.BR mdbitmap\-dump (8).
+It must belong to the array: its UUID is compared, and nothing overrules that. All slots of a clustered bitmap count, and all devices of a dump that are of the array. The chunk size and the
+version may differ: a chunk of the array becomes marked when the source knows of dirt in any part of it. What a source does not cover is not known, and becomes marked;
+so do chunks about which a lockless bitmap and the array's own contradict each other (one says that they were never written to).
+.PP
+Marks are only added. A source that is older than the array lacks what was marked since, which is said; that does no harm, since the array's own marks stay.
+.PP
+Without
+.B \-\-from
+the copies on the members are made alike. The kernel reads the bitmap of one member only: a mark that only another one has would be overlooked. On a clean array that
+lacks a member, the marks say what that member lacks; it stays clean.
+.PP
+For what a mark does, and why a clean array becomes one that was not stopped cleanly, see
+.BR mdbitmap\-set (8).
+"#;
+
+pub const MERGE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap merge /dev/sda1 /dev/sdb1
+Gives both copies the marks of both.
+.TP
+.B mdbitmap merge \-\-from crashed.img /dev/sda1 /dev/sdb1
+Adds the marks that an image of a member has, taken right after the crash.
+.TP
+.B mdbitmap merge \-\-from /root/md0.bitmap \-\-from before.dump /dev/sda1 /dev/sdb1
+Adds those of a bitmap file, and of a dump.
+"#;
+
+pub const RESTORE: &str = r#".SH "INTO THE BITMAP OF AN ARRAY"
+A dump tells what was marked when it was made. What was marked later is not in it, so its marks are added to those of the array, and none is taken away: as
+.BR mdbitmap\-merge (8)
+would. Chunks may have another size; what the dump does not cover is marked. The devices of the dump that are of the array count together, unless
+.B \-\-device
+names one.
+.PP
+.B \-\-replace
+makes the bitmap say what the dump says, and nothing else. For that, the superblocks of all members must be those that the dump tells about: event count, time of the last update,
+resync offset. Even so, a dump that was made while the array ran lacks what was marked between that moment and a crash, and no superblock shows it. So where marks
+would go that count at the next start (the array was not stopped cleanly, or its bitmap is lockless), you have to vouch for the dump with
+.BR \-\-force ;
+.B mdbitmap clear
+compares the data instead. No mark goes while a slot of the array is open. The bitmap keeps its chunk size, delay and place: to change these,
+.BR "mdbitmap grow" .
+.SH "INTO A FILE OR A BARE DEVICE"
+When one file or block device is named that has no md superblock, it gets exactly the bytes that the dump tells: superblock, bits or states, all slots, in the bit order that was dumped; a file
+that ended too early ends there again. A new file is whole or not there at all. With
+.B \-\-force
+a file or device is overwritten that holds a bitmap, and no other. On a device the superblock comes last, so that it never vouches for bits that are not there yet.
+"#;
+
+pub const RESTORE_EXAMPLES: &str = r#".SH EXAMPLES
+.TP
+.B mdbitmap dump /dev/sda1 /dev/sdb1 > before.dump
+The dump.
+.TP
+.B mdbitmap restore before.dump /dev/sda1 /dev/sdb1
+Adds its marks to those that are there now.
+.TP
+.B mdbitmap restore \-\-replace \-\-dry\-run before.dump /dev/sda1 /dev/sdb1
+What taking back all later marks would write, if the array has not been used since.
+.TP
+.B mdbitmap restore \-\-device /dev/sda1 before.dump md0.bitmap
+Makes a bitmap file of the copy that /dev/sda1 had.
+"#;

@@ -52,6 +52,18 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
             marks::CLEAR_EXAMPLES,
             VERB_SEE_ALSO,
         ],
+        "merge" => vec![
+            marks::MERGE,
+            EXIT_STATUS,
+            marks::MERGE_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
+        "restore" => vec![
+            marks::RESTORE,
+            EXIT_STATUS,
+            marks::RESTORE_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
         _ => vec![EXIT_STATUS, VERB_SEE_ALSO],
     }
 }

@@ -35,6 +35,48 @@ pub struct Edit {
     chunks: ChunkSet,
     /// What they are to be; of the others it says nothing.
     known: Knowledge,
+    /// The very states that say so, where they are known (version 6).
+    states: Option<StateMap>,
+}
+
+/// The states of the chunks of a lockless bitmap. Those that no kernel knows are "needs sync".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMap {
+    /// Where each state but 0 is.
+    sets: Vec<ChunkSet>,
+}
+
+impl StateMap {
+    /// All `chunks` chunks unwritten.
+    ///
+    /// # Errors
+    /// [`PlanError::Refused`] where there are too many.
+    pub fn unwritten(chunks: u64) -> Result<StateMap, PlanError> {
+        let empty = ChunkSet::empty(chunks).map_err(|error| too_many(&error))?;
+        Ok(StateMap {
+            sets: vec![empty; usize::from(ChunkState::CleanUnwritten.to_byte())],
+        })
+    }
+
+    /// Gives chunks that are unwritten so far a state.
+    pub fn set(&mut self, chunks: &Range<ChunkIndex>, state: ChunkState) {
+        let state = match state {
+            ChunkState::Unwritten => return,
+            ChunkState::Unknown(_) => ChunkState::NeedSync,
+            known => known,
+        };
+        let at = usize::from(state.to_byte()).saturating_sub(1);
+        if let Some(set) = self.sets.get_mut(at) {
+            set.set(chunks, true);
+        }
+    }
+
+    fn of(&self, chunk: ChunkIndex) -> ChunkState {
+        let found = (1..).zip(&self.sets).find(|(_, set)| set.contains(chunk));
+        found.map_or(ChunkState::Unwritten, |(byte, _)| {
+            ChunkState::from_byte(byte)
+        })
+    }
 }
 
 impl Edit {
@@ -44,7 +86,11 @@ impl Edit {
     /// [`PlanError::Refused`] where there are too many.
     pub fn dirty(coverage: Coverage, chunks: ChunkSet) -> Result<Edit, PlanError> {
         let known = Knowledge::all_dirty(coverage).map_err(|error| too_many(&error))?;
-        Ok(Edit { chunks, known })
+        Ok(Edit {
+            chunks,
+            known,
+            states: None,
+        })
     }
 
     /// `chunks` become clean.
@@ -53,7 +99,11 @@ impl Edit {
     /// [`PlanError::Refused`] where there are too many.
     pub fn clean(coverage: Coverage, chunks: ChunkSet) -> Result<Edit, PlanError> {
         let known = Knowledge::all_clean(coverage).map_err(|error| too_many(&error))?;
-        Ok(Edit { chunks, known })
+        Ok(Edit {
+            chunks,
+            known,
+            states: None,
+        })
     }
 
     /// Every chunk becomes what `known` says.
@@ -62,13 +112,26 @@ impl Edit {
     /// [`PlanError::Refused`] where there are too many.
     pub fn exactly(known: Knowledge) -> Result<Edit, PlanError> {
         let chunks = ChunkSet::full(known.coverage().chunks()).map_err(|error| too_many(&error))?;
-        Ok(Edit { chunks, known })
+        Ok(Edit {
+            chunks,
+            known,
+            states: None,
+        })
+    }
+
+    /// The same, and a lockless bitmap gets these very states, which say what `known` says.
+    #[must_use]
+    pub fn with_states(self, states: Option<StateMap>) -> Edit {
+        Edit { states, ..self }
     }
 
     fn state(&self, chunk: u64, byte: u8) -> u8 {
         let chunk = ChunkIndex(chunk);
         if !self.chunks.contains(chunk) {
             return byte;
+        }
+        if let Some(states) = &self.states {
+            return states.of(chunk).to_byte();
         }
         // What means the same stays; what is new is a state that every kernel knows (reference/kernel.md R11).
         let now = ChunkState::from_byte(byte);

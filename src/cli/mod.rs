@@ -13,6 +13,7 @@ pub mod map;
 pub mod merge;
 mod offline;
 pub mod readd_check;
+pub mod restore;
 pub mod set;
 pub mod size;
 pub mod spelling;
@@ -138,6 +139,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::MakeAndChange,
         command: merge::command,
         run: merge::run,
+    },
+    Verb {
+        name: "restore",
+        group: Group::MakeAndChange,
+        command: restore::command,
+        run: restore::run,
     },
 ];
 

@@ -18,6 +18,7 @@ pub mod merge;
 pub mod offline;
 pub mod output;
 pub mod readd_check;
+pub mod restore;
 pub mod set;
 pub mod source;
 pub mod status;

@@ -19,6 +19,7 @@ pub mod map_text;
 pub mod number;
 pub mod readd_json;
 pub mod readd_text;
+pub mod restore;
 pub mod superblock_json;
 
 use crate::format::bitmap_super::state;

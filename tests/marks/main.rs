@@ -4,6 +4,8 @@
 
 mod clear;
 mod images;
+mod merge;
+mod restore;
 mod round_trip;
 mod set;
 

@@ -1,7 +1,8 @@
 //! The bytes of a new bitmap, produced and compared piece by piece: a bitmap of any size in
 //! little memory.
 
-use crate::device::{AlignedBuffer, Store, StoreError};
+use super::CreateError;
+use crate::device::{AlignedBuffer, Store};
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
 use crate::format::placement::area;
 use crate::format::placement::content::{Fill, NewBitmap, piece};
@@ -9,7 +10,61 @@ use crate::units::Bytes;
 use std::ops::Range;
 
 /// Bytes handled at a time.
-const PIECE: usize = 1 << 20;
+pub(in crate::commands) const PIECE: usize = 1 << 20;
+
+/// A bitmap that is to be made: its bytes in order, the same as often as they are asked for.
+pub(in crate::commands) trait Image {
+    /// The superblock at its start.
+    fn superblock(&self) -> &RawBitmapSuper;
+
+    /// All its bytes.
+    fn length(&self) -> Bytes;
+
+    /// True when it calls everything clean, which nothing that it replaces may contradict.
+    fn is_clean(&self) -> bool;
+
+    /// Hands the bytes of `range` to `take`, in order, with the position of each piece.
+    ///
+    /// # Errors
+    /// Those of `take`, and of whatever the bytes are made from.
+    fn pieces(&self, range: Range<u64>, take: &mut Take<'_>) -> Result<(), CreateError>;
+
+    /// The bytes of the superblock.
+    fn header(&self) -> Range<u64> {
+        0..BITMAP_SUPER_BYTES as u64
+    }
+
+    /// The bytes of the chunks; empty when nothing is covered.
+    fn bit_bytes(&self) -> Range<u64> {
+        BITMAP_SUPER_BYTES as u64..self.length().0.max(BITMAP_SUPER_BYTES as u64)
+    }
+
+    /// Reads the bitmap back from byte 0 of `store`: the first byte that differs, if any.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn first_difference(&self, store: &dyn Store) -> Result<Option<u64>, CreateError> {
+        let whole = 0..self.length().0;
+        let mut found = AlignedBuffer::new(PIECE.min(length(&whole)));
+        let mut difference = None;
+        self.pieces(whole, &mut |at, expected| {
+            if difference.is_some() {
+                return Ok(());
+            }
+            let found = found.get_mut(..expected.len()).unwrap_or_default();
+            store.read_at(Bytes(at), found)?;
+            if found != expected {
+                let same = found.iter().zip(expected).take_while(|(a, b)| a == b);
+                difference = Some(at + same.count() as u64);
+            }
+            Ok(())
+        })?;
+        Ok(difference)
+    }
+}
+
+/// Takes a piece of a bitmap.
+pub(in crate::commands) type Take<'t> = dyn FnMut(u64, &[u8]) -> Result<(), CreateError> + 't;
 
 /// A whole new bitmap: its superblock, and one bit repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,26 +90,22 @@ impl Content {
             length: area::file_bytes(bits),
         }
     }
+}
 
-    /// The bytes of the superblock.
-    pub fn header(&self) -> Range<u64> {
-        0..BITMAP_SUPER_BYTES as u64
+impl Image for Content {
+    fn superblock(&self) -> &RawBitmapSuper {
+        &self.superblock
     }
 
-    /// The bytes of the bits; empty when nothing is covered.
-    pub fn bit_bytes(&self) -> Range<u64> {
-        BITMAP_SUPER_BYTES as u64..self.length.0
+    fn length(&self) -> Bytes {
+        self.length
     }
 
-    /// Hands the bytes of `range` to `take`, in order, with the position of each piece.
-    ///
-    /// # Errors
-    /// Those of `take`.
-    pub fn pieces<E>(
-        &self,
-        range: Range<u64>,
-        mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn is_clean(&self) -> bool {
+        self.fill == Fill::Clean
+    }
+
+    fn pieces(&self, range: Range<u64>, take: &mut Take<'_>) -> Result<(), CreateError> {
         let superblock = self.superblock.to_bytes();
         let mut buffer = AlignedBuffer::new(PIECE.min(length(&range)));
         let mut at = range.start;
@@ -65,28 +116,6 @@ impl Content {
             at += part.len() as u64;
         }
         Ok(())
-    }
-
-    /// Reads the bitmap back from byte 0 of `store`: the first byte that differs, if any.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn first_difference(&self, store: &dyn Store) -> Result<Option<u64>, StoreError> {
-        let mut found = AlignedBuffer::new(PIECE.min(length(&(0..self.length.0))));
-        let mut difference = None;
-        self.pieces(0..self.length.0, |at, expected| {
-            if difference.is_some() {
-                return Ok(());
-            }
-            let found = buffer_part(&mut found, at, self.length.0);
-            store.read_at(Bytes(at), found)?;
-            if found != expected {
-                let same = found.iter().zip(expected).take_while(|(a, b)| a == b);
-                difference = Some(at + same.count() as u64);
-            }
-            Ok(())
-        })?;
-        Ok(difference)
     }
 }
 
@@ -126,7 +155,7 @@ mod tests {
 
     fn whole(content: &Content) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let done: Result<(), ()> = content.pieces(0..content.length.0, |at, piece| {
+        let done = content.pieces(0..content.length.0, &mut |at, piece| {
             assert_eq!(at, bytes.len() as u64);
             bytes.extend(piece);
             Ok(())

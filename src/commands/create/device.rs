@@ -1,12 +1,11 @@
 //! A bare bitmap on a block device: only the bytes of the bitmap are written.
 
-use super::content::Content;
+use super::content::Image;
 use super::file::refuse_users;
 use super::{CreateError, Note, source};
 use crate::array::probe;
 use crate::device::{DirectStore, OpenMode, Store, StoreError, signature};
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
-use crate::format::placement::content::Fill;
 use crate::format::placement::{ChunkSize, area, chunk};
 use crate::kernel::{holders, running_array};
 use crate::units::{Bytes, Sectors};
@@ -22,7 +21,7 @@ pub(super) struct Checked {
 /// What must be true before anything is written. The device stays held from here on.
 pub(super) fn check(
     path: &Path,
-    content: &Content,
+    content: &dyn Image,
     force: bool,
     notes: &mut Vec<Note>,
 ) -> Result<Checked, CreateError> {
@@ -41,7 +40,7 @@ pub(super) fn check(
         no_array(path, &name)?;
         nothing_there(&store)?;
     }
-    if content.fill == Fill::Clean {
+    if content.is_clean() {
         source::nothing_dirty(
             &store,
             Bytes(0),
@@ -69,17 +68,17 @@ fn no_array(path: &Path, name: &str) -> Result<(), CreateError> {
     }
 }
 
-fn large_enough(store: &dyn Store, content: &Content) -> Result<(), CreateError> {
-    if content.length <= store.len() {
+fn large_enough(store: &dyn Store, content: &dyn Image) -> Result<(), CreateError> {
+    if content.length() <= store.len() {
         return Ok(());
     }
-    let sync_size = Sectors(content.superblock.sync_size_sectors);
-    let chunk = u64::from(content.superblock.chunksize);
+    let sync_size = Sectors(content.superblock().sync_size_sectors);
+    let chunk = u64::from(content.superblock().chunksize);
     Err(CreateError::TooSmall {
         path: store.name().to_owned(),
         sync_size,
         chunk: ChunkSize::new(chunk).unwrap_or(ChunkSize::LARGEST),
-        needed: content.length,
+        needed: content.length(),
         available: store.len(),
         smallest: chunk::truly_smallest(sync_size, area::max_bits(store.len().0))
             .filter(|_| store.len().0 >= BITMAP_SUPER_BYTES as u64),
@@ -128,7 +127,7 @@ fn is_bitmap(store: &dyn Store) -> Result<bool, StoreError> {
 }
 
 /// Writes the bitmap and reads it back.
-pub(super) fn write(checked: &Checked, content: &Content) -> Result<(), CreateError> {
+pub(super) fn write(checked: &Checked, content: &dyn Image) -> Result<(), CreateError> {
     let store = &checked.store;
     write_to(store, content)?;
     match content.first_difference(store)? {
@@ -144,23 +143,24 @@ pub(super) fn write(checked: &Checked, content: &Content) -> Result<(), CreateEr
 /// Bits, flush, superblock, flush (design.md W19): a superblock never vouches for bits that are
 /// not on the disk yet. That of a bitmap that was there before goes first, for it would vouch
 /// for the new bits meanwhile.
-fn write_to(store: &dyn Store, content: &Content) -> Result<(), StoreError> {
+fn write_to(store: &dyn Store, content: &dyn Image) -> Result<(), CreateError> {
     if is_bitmap(store)? {
         store.write_at(Bytes(0), &[0; BITMAP_SUPER_BYTES])?;
         store.flush()?;
     }
-    let write = |at, piece: &[u8]| store.write_at(Bytes(at), piece);
-    content.pieces(content.bit_bytes(), write)?;
+    let mut write = |at, piece: &[u8]| Ok(store.write_at(Bytes(at), piece)?);
+    content.pieces(content.bit_bytes(), &mut write)?;
     store.flush()?;
-    content.pieces(content.header(), write)?;
-    store.flush()
+    content.pieces(content.header(), &mut write)?;
+    Ok(store.flush()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::create::content::Content;
     use crate::device::MemoryStore;
-    use crate::format::placement::content::NewBitmap;
+    use crate::format::placement::content::{Fill, NewBitmap};
     use crate::units::Events;
     use std::sync::Mutex;
 

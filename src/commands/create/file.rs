@@ -1,10 +1,9 @@
 //! A bitmap as a regular file.
 
-use super::content::Content;
+use super::content::Image;
 use super::{CreateError, Note, folder_of, source};
 use crate::device::filesystem::{self, ServesMd};
 use crate::device::{DirectStore, NewFile, OpenMode, Replace, extents};
-use crate::format::placement::content::Fill;
 use crate::kernel::{Holder, Holders, holders, writers};
 use crate::units::Bytes;
 use std::fs::{File, Metadata};
@@ -14,7 +13,7 @@ use std::path::Path;
 pub(super) fn check(
     path: &Path,
     existing: Option<&Metadata>,
-    content: &Content,
+    content: &dyn Image,
     force: bool,
     notes: &mut Vec<Note>,
 ) -> Result<(), CreateError> {
@@ -24,7 +23,7 @@ pub(super) fn check(
             return Err(CreateError::Exists { path: name });
         }
         not_in_use(path, &name, notes)?;
-        if content.fill == Fill::Clean {
+        if content.is_clean() {
             let old = DirectStore::open(path, OpenMode::Read)?;
             source::nothing_dirty(
                 &old,
@@ -33,7 +32,7 @@ pub(super) fn check(
             )?;
         }
     }
-    file_size_limit(&name, content.length)?;
+    file_size_limit(&name, content.length())?;
     note_file_system(path, existing.is_some(), notes);
     Ok(())
 }
@@ -128,14 +127,14 @@ fn file_size_limit(name: &str, length: Bytes) -> Result<(), CreateError> {
 /// then gives it its name.
 pub(super) fn write(
     path: &Path,
-    content: &Content,
+    content: &dyn Image,
     replace: Replace,
     notes: &mut Vec<Note>,
 ) -> Result<(), CreateError> {
     let mut new = NewFile::create(path)?;
-    content.pieces(0..content.length.0, |_, piece| new.write(piece))?;
+    content.pieces(0..content.length().0, &mut |_, piece| Ok(new.write(piece)?))?;
     new.flush()?;
-    check_extents(path, &new, content.length, notes)?;
+    check_extents(path, &new, content.length(), notes)?;
     read_back(path, &new, content, notes)?;
     Ok(new.publish(replace)?)
 }
@@ -169,7 +168,7 @@ fn check_extents(
 fn read_back(
     path: &Path,
     new: &NewFile,
-    content: &Content,
+    content: &dyn Image,
     notes: &mut Vec<Note>,
 ) -> Result<(), CreateError> {
     let store = DirectStore::open(new.temporary_path(), OpenMode::Read)?;

@@ -16,6 +16,7 @@ use crate::kernel::holders::Subject;
 use crate::kernel::{DeviceNumber, System};
 use crate::units::{Bytes, Sectors};
 use content::Content;
+pub(in crate::commands) use content::{Image, PIECE, Take};
 use source::Source;
 use std::fmt;
 use std::fs::{self, FileType, Metadata};
@@ -177,7 +178,8 @@ pub fn create(options: &CreateOptions) -> Result<Created, CreateError> {
     };
     let content = Content::new(&bitmap, source.fill);
     keep_apart(&options.target, &source)?;
-    let target = write(options, &content, &mut notes)?;
+    let (path, force, dry_run) = (options.target.as_path(), options.force, options.dry_run);
+    let target = put(path, &content, force, dry_run, &mut notes)?;
     Ok(Created {
         path: options.target.clone(),
         target,
@@ -226,30 +228,32 @@ fn folder_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-fn write(
-    options: &CreateOptions,
-    content: &Content,
+/// Makes a file, or writes to a block device, what the image says, or looks whether that could be done.
+pub(in crate::commands) fn put(
+    path: &Path,
+    image: &dyn Image,
+    force: bool,
+    dry_run: bool,
     notes: &mut Vec<Note>,
 ) -> Result<Target, CreateError> {
-    let path = options.target.as_path();
     let existing = look(path)?;
     if existing
         .as_ref()
         .is_some_and(|found| found.file_type().is_block_device())
     {
-        let checked = device::check(path, content, options.force, notes)?;
-        if !options.dry_run {
-            device::write(&checked, content)?;
+        let checked = device::check(path, image, force, notes)?;
+        if !dry_run {
+            device::write(&checked, image)?;
         }
         return Ok(Target::Device(Box::new(checked.old)));
     }
-    file::check(path, existing.as_ref(), content, options.force, notes)?;
+    file::check(path, existing.as_ref(), image, force, notes)?;
     let (target, replace) = match &existing {
         Some(old) => (Target::ReplacedFile(Bytes(old.len())), Replace::Existing),
         None => (Target::NewFile, Replace::Never),
     };
-    if !options.dry_run {
-        file::write(path, content, replace, notes)?;
+    if !dry_run {
+        file::write(path, image, replace, notes)?;
     }
     Ok(target)
 }

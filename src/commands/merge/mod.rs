@@ -31,13 +31,24 @@ pub fn plan(
     now: Moment,
 ) -> Result<Planned, PlanError> {
     let coverage = mark::editable(array)?;
+    let sources = of_array(&options.sources, &array.array()?.array_uuid)?;
+    unite(array, coverage, &sources, options.force, now)
+}
+
+/// Plans to add the marks of sources to those of an array whose bitmap is to be believed.
+pub(super) fn unite(
+    array: &StoppedArray<'_>,
+    coverage: Coverage,
+    sources: &[&MarkSource],
+    force: bool,
+    now: Moment,
+) -> Result<Planned, PlanError> {
     let member = array.array()?;
-    let sources = of_array(&options.sources, &member.array_uuid)?;
     let own = own_knowledge(array, coverage)?;
     let mut sentences = Vec::new();
     let mut notes = Vec::new();
     let mut added = ChunkSet::empty(coverage.chunks()).map_err(|error| too_many(&error))?;
-    for source in &sources {
+    for source in sources {
         let known = source.known()?;
         sentences.push(told(source, &known));
         notes.extend(source.doubts(member.events, array.sync_size()));
@@ -58,7 +69,7 @@ pub fn plan(
         edit,
         dirty: &dirty,
         unites: sources.is_empty(),
-        force: options.force,
+        force,
     }
     .plan(now)?;
     sentences.push(format!(
@@ -69,10 +80,7 @@ pub fn plan(
 }
 
 /// What the copies of the array say together.
-pub(super) fn own_knowledge(
-    array: &StoppedArray<'_>,
-    coverage: Coverage,
-) -> Result<Knowledge, PlanError> {
+fn own_knowledge(array: &StoppedArray<'_>, coverage: Coverage) -> Result<Knowledge, PlanError> {
     match array.knowledge()? {
         Some(known) => Ok(known),
         None => Knowledge::all_dirty(coverage).map_err(|error| too_many(&error).into()),
@@ -80,7 +88,7 @@ pub(super) fn own_knowledge(
 }
 
 /// The chunks of the array that another bitmap calls dirty, or that it and the array's own contradict each other about.
-pub(super) fn contribution(own: &Knowledge, other: &Knowledge) -> Result<ChunkSet, PlanError> {
+fn contribution(own: &Knowledge, other: &Knowledge) -> Result<ChunkSet, PlanError> {
     let other = other
         .rescaled(own.coverage())
         .map_err(|error| too_many(&error))?;

@@ -7,16 +7,18 @@
 pub(in crate::commands) mod tests;
 
 use super::dump::{self, DumpOptions};
-use super::dump_file::{DumpFile, DumpFileError};
+use super::dump_file::{DumpFile, DumpFileError, DumpedRuns};
 use super::given::ProblemKind;
 use super::offline::Failure;
 use crate::bitmap::{Bitmap, TooManyChunks};
+use crate::change::mark::StateMap;
 use crate::change::stopped::{cannot_know, too_many};
 use crate::change::{Knowledge, PlanError};
 use crate::device::{CachedStore, DirectStore, OpenMode};
 use crate::format::bitmap_super::state;
 use crate::format::coverage::Coverage;
-use crate::format::dump_text::{BitmapFacts, DeviceFacts, MdFacts};
+use crate::format::dump_text::{BitmapFacts, DeviceFacts, MdFacts, RunMark};
+use crate::format::lockless::ChunkState;
 use crate::format::uuid_text;
 use crate::units::{Bytes, Events, Sectors};
 use std::ffi::OsString;
@@ -34,6 +36,8 @@ pub struct MarkSource {
     pub bitmap: BitmapFacts,
     /// What the md superblock beside it said, where there was one.
     pub md: Option<MdFacts>,
+    /// Length of its device or file.
+    pub device_bytes: u64,
     place: Place,
 }
 
@@ -70,6 +74,21 @@ pub fn open(paths: &[OsString]) -> Result<Vec<MarkSource>, Failure> {
     Ok(sources)
 }
 
+/// Finds the bitmaps of a dump, which nothing else may stand for.
+///
+/// # Errors
+/// [`Failure::Input`] when it cannot be read, or holds none.
+pub fn open_dump(path: &OsString) -> Result<Vec<MarkSource>, Failure> {
+    let sources = of_dump(DumpFile::open(path).map_err(|error| unusable(&error))?);
+    match sources.is_empty() {
+        false => Ok(sources),
+        true => Err(Failure::Input {
+            message: format!("{}: holds no bitmap", path.display()),
+            status: super::Status::Failed,
+        }),
+    }
+}
+
 fn unusable(error: &DumpFileError) -> Failure {
     Failure::Input {
         message: error.to_string(),
@@ -92,6 +111,7 @@ pub fn of_dump(dump: DumpFile) -> Vec<MarkSource> {
                 ),
                 bitmap: bitmap.facts.clone(),
                 md: device.facts.md.clone(),
+                device_bytes: device.facts.device_bytes,
                 place: Place::Dumped(Arc::clone(&dump), device_number, number),
             });
         }
@@ -129,6 +149,7 @@ fn of_devices(path: &OsString, sources: &mut Vec<MarkSource>) -> Result<(), Fail
                 given: path.clone(),
                 name: named(&facts, &bitmap),
                 md: facts.md.clone(),
+                device_bytes: facts.device_bytes,
                 bitmap,
                 place: Place::Stored(device.given.path.clone()),
             });
@@ -211,6 +232,54 @@ impl MarkSource {
             #[cfg(test)]
             Place::Ready(known) => Ok((**known).clone()),
         }
+    }
+
+    /// The runs of a bitmap that is in a dump.
+    ///
+    /// # Errors
+    /// [`DumpFileError`], also when it is in none.
+    pub fn dumped_runs(&self) -> Result<DumpedRuns, DumpFileError> {
+        let found = match &self.place {
+            Place::Dumped(dump, device, bitmap) => {
+                let device = dump.devices.get(*device);
+                device.and_then(|device| Some((dump, device.bitmaps.get(*bitmap)?)))
+            }
+            _ => None,
+        };
+        match found {
+            Some((dump, bitmap)) => dump.runs(bitmap),
+            None => Err(DumpFileError::NotAFile {
+                path: self.name.clone(),
+            }),
+        }
+    }
+
+    /// The very states of a lockless bitmap with these chunks; `None` where it is none of that kind.
+    ///
+    /// # Errors
+    /// As [`MarkSource::known`].
+    pub fn states(&self, coverage: Coverage) -> Result<Option<StateMap>, PlanError> {
+        let alike = self.bitmap.raw.is_lockless() && self.coverage() == Some(coverage);
+        let Place::Dumped(dump, device, bitmap) = &self.place else {
+            return Ok(None);
+        };
+        let bitmap = dump
+            .devices
+            .get(*device)
+            .and_then(|d| d.bitmaps.get(*bitmap));
+        let Some(bitmap) = bitmap.filter(|_| alike) else {
+            return Ok(None);
+        };
+        let mut states = StateMap::unwritten(coverage.chunks())?;
+        for run in dump.runs(bitmap).map_err(Unread::Dump)? {
+            let run = run.map_err(Unread::Dump)?;
+            let state = match run.mark {
+                RunMark::State(byte) => ChunkState::from_byte(byte),
+                RunMark::Dirty | RunMark::Missing => ChunkState::NeedSync,
+            };
+            states.set(&run.chunks, state);
+        }
+        Ok(Some(states))
     }
 
     /// True when it belongs to the array with this UUID.

@@ -29,6 +29,7 @@ pub(in crate::commands) fn ready(version: u32, events: u64, known: &Knowledge) -
             has_runs: true,
         },
         md: None,
+        device_bytes: 1 << 20,
         place: Place::Ready(Box::new(known.clone())),
     }
 }
@@ -145,4 +146,35 @@ fn one_of_each_thing_given_must_be_of_the_array() {
     other.given = OsString::from("elsewhere");
     let error = of_array(&[own, other], &UUID).unwrap_err().to_string();
     assert!(error.contains("is that of the array 07070707"), "{error}");
+}
+
+/// What a dump of this member says of its superblock, as far as it is looked at.
+pub(in crate::commands) fn md_of(member: &crate::array::MemberSuper) -> MdFacts {
+    use crate::format::dump_text::{Metadata, Role};
+    MdFacts {
+        metadata: Metadata::V1_2,
+        super_start_bytes: member.super_start.0,
+        array_uuid: member.array_uuid,
+        device_uuid: member.device_uuid,
+        array_name: None,
+        created_seconds: member.created,
+        updated_seconds: member.updated,
+        level: member.level,
+        layout: member.layout,
+        raid_chunk_sectors: member.raid_chunk.0,
+        raid_disks: member.raid_disks,
+        number: member.number,
+        role: Role::Slot(member.number),
+        events: member.events.0,
+        resync_offset_sectors: member.resync_offset.map(|offset| offset.0),
+        recovery_offset_sectors: None,
+        component_sectors: None,
+        array_sectors: None,
+        data_offset_sectors: member.data_offset.0,
+        features: member.features,
+        reshaping: false,
+        logical_block_bytes: 512,
+        vacant_slots: Vec::new(),
+        device_roles: Vec::new(),
+    }
 }
