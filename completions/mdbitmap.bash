@@ -470,7 +470,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__merge)
-            opts="-n -f -h --from --dry-run --undo --no-undo --force --help"
+            opts="-n -f -h --from --dry-run --undo --no-undo --force --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -529,7 +529,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__restore)
-            opts="-n -f -h --device --replace --dry-run --undo --no-undo --force --help"
+            opts="-n -f -h --device --replace --dry-run --undo --no-undo --json --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

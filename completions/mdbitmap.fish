@@ -157,11 +157,13 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l undo -d 'Kee
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand merge" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l device -d 'The one device of the dump that counts, by its name there [default: all of the array\'s together]' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l replace -d 'Exactly the dump\'s marks: what is marked and not in the dump is not marked any more'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s f -l force -d 'Vouches that nothing was marked after the dump was made (--replace); replaces a bitmap file; and as elsewhere'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -3,7 +3,7 @@
 use super::{Streams, UsageError, asked, offline};
 use crate::commands::Status;
 use crate::commands::clear::{ClearOptions, plan};
-use crate::commands::offline::{Changed, change};
+use crate::commands::offline::change;
 use clap::{ArgMatches, Command};
 
 /// The definition of its arguments.
@@ -32,7 +32,7 @@ pub fn command() -> Command {
 /// Ranges without the member that they are of; a map without its addresses.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
     let changed = match asked::asked(matches)? {
-        Err(failure) => Changed::failed(failure),
+        Err(failure) => offline::failed("clear", failure),
         Ok(asked) => {
             let options = ClearOptions {
                 asked,

@@ -3,7 +3,7 @@
 use super::{Streams, UsageError, finding, offline};
 use crate::commands::Status;
 use crate::commands::merge::{MergeOptions, plan};
-use crate::commands::offline::{Changed, change};
+use crate::commands::offline::change;
 use crate::commands::source;
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -38,13 +38,13 @@ pub fn command() -> Command {
 /// None beyond what the definition says.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
     let changed = match source::open(&finding::paths(matches, "from")) {
-        Err(failure) => Changed::failed(failure),
+        Err(failure) => offline::failed("merge", failure),
         Ok(sources) => {
             let options = MergeOptions {
                 sources,
                 force: matches.get_flag("force"),
             };
-            change(&offline::options(matches), &|array, now| {
+            change(&offline::options("merge", matches), &|array, now| {
                 plan(array, &options, now)
             })
         }

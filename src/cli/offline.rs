@@ -2,7 +2,7 @@
 
 use super::{Streams, finding};
 use crate::commands::Status;
-use crate::commands::offline::{Changed, OfflineOptions, UndoPlace};
+use crate::commands::offline::{Changed, Failure, OfflineOptions, UndoPlace};
 use crate::report::{change_json, change_text};
 use clap::{Arg, ArgAction, ArgMatches, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -65,6 +65,14 @@ pub(super) fn options(verb: &'static str, matches: &ArgMatches) -> OfflineOption
         devices: finding::paths(matches, "member"),
         dry_run: matches.get_flag("dry-run"),
         undo,
+    }
+}
+
+/// What could not even be begun by `verb`.
+pub(super) fn failed(verb: &'static str, failure: Failure) -> Changed {
+    Changed {
+        verb,
+        ..Changed::failed(failure)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Streams, UsageError, finding, offline};
 use crate::commands::Status;
-use crate::commands::offline::{Changed, Failure, change};
+use crate::commands::offline::change;
 use crate::commands::restore::{FileOptions, RestoreOptions, is_for_file, plan, restore_file};
 use crate::commands::source::{self, MarkSource};
 use crate::report::restore as report;
@@ -67,7 +67,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
     }
     let dump = matches.get_one::<OsString>("dump").cloned();
     let changed = match source::open_dump(&dump.unwrap_or_default()) {
-        Err(failure) => Changed::failed(failure),
+        Err(failure) => offline::failed("restore", failure),
         Ok(dump) if for_file => return Ok(file(dump, matches, streams)),
         Ok(dump) => {
             let options = RestoreOptions {
@@ -76,7 +76,7 @@ pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, Us
                 replace: matches.get_flag("replace"),
                 force: matches.get_flag("force"),
             };
-            change(&offline::options(matches), &|array, now| {
+            change(&offline::options("restore", matches), &|array, now| {
                 plan(array, &options, now)
             })
         }
@@ -96,19 +96,17 @@ fn file(dump: Vec<MarkSource>, matches: &ArgMatches, streams: &mut Streams<'_>) 
     });
     let restored = match restored {
         Ok(restored) => restored,
-        Err(failure) => return complain(&failure, streams),
+        Err(failure) => {
+            return offline::report(&offline::failed("restore", failure), matches, streams);
+        }
     };
-    let written = report::write_text(streams.out(), &restored);
+    let written = match matches.get_flag("json") {
+        true => report::write_json(streams.out(), &restored),
+        false => report::write_text(streams.out(), &restored),
+    };
     streams.note_write(written);
     for note in &restored.notes {
         streams.complain(&format!("{}: {note}", restored.path.display()));
     }
     Status::Done
-}
-
-fn complain(failure: &Failure, streams: &mut Streams<'_>) -> Status {
-    for line in failure.to_string().lines() {
-        streams.complain(line);
-    }
-    failure.status()
 }

@@ -2,7 +2,7 @@
 
 use super::{Streams, UsageError, asked, offline};
 use crate::commands::Status;
-use crate::commands::offline::{Changed, change};
+use crate::commands::offline::change;
 use crate::commands::set::{SetOptions, plan};
 use clap::{ArgMatches, Command};
 
@@ -26,7 +26,7 @@ pub fn command() -> Command {
 /// Ranges without the member that they are of; a map without its addresses.
 pub fn run(matches: &ArgMatches, streams: &mut Streams<'_>) -> Result<Status, UsageError> {
     let changed = match asked::asked(matches)? {
-        Err(failure) => Changed::failed(failure),
+        Err(failure) => offline::failed("set", failure),
         Ok(asked) => {
             let options = SetOptions {
                 asked,

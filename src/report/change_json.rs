@@ -1,8 +1,8 @@
 //! What a change of a stopped array will do, or has done, for programs.
 
-use crate::change::PlanError;
 use crate::change::plan::{Old, Plan, Step, Write};
 use crate::change::planned::{After, AfterBitmap};
+use crate::change::{Left, PlanError};
 use crate::commands::offline::{Changed, Failure};
 use serde::Serialize;
 use std::io;
@@ -23,6 +23,8 @@ struct Root<'a> {
     steps: Vec<StepJson<'a>>,
     after: Option<AfterJson<'a>>,
     undo_file: Option<String>,
+    /// What was asked for and is not done: nothing, not_right or unreadable.
+    left: &'static str,
     notes: Vec<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refused<'a>>,
@@ -106,6 +108,11 @@ pub fn write_changed(out: &mut dyn io::Write, changed: &Changed) -> io::Result<(
             .undo_file
             .as_ref()
             .map(|path| path.display().to_string()),
+        left: match planned.map_or(Left::Nothing, |planned| planned.left) {
+            Left::Nothing => "nothing",
+            Left::NotRight => "not_right",
+            Left::Unreadable => "unreadable",
+        },
         notes: changed
             .notes
             .iter()
