@@ -35,6 +35,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "compare" -d 'How 
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "map" -d 'Shows where a sector of an array lies on its members, and the other way round'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "readd-check" -d 'Would a re-add go by the bitmap, how much would it copy, is it safe?'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "create" -d 'Makes an external bitmap: a file, or a bare bitmap on a device'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "grow" -d 'Adds, removes, re-chunks, moves or converts the bitmap of a stopped array'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "set" -d 'Marks chunks of a stopped array\'s bitmap, so that they are synchronised'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "clear" -d 'Takes marks off chunks of a stopped array\'s bitmap that are equal on all members'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "merge" -d 'Adds the marks of other bitmaps to those of a stopped array'
@@ -128,6 +129,19 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s f -l force 
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l dry-run -d 'Says what would be written, and writes nothing'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -l json -d 'One JSON object'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -s b -l bitmap -d 'internal, lockless, clustered, none, or a file name with a / [default: the kind that is there]' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l chunk -l bitmap-chunk -d 'Bytes of a chunk: a power of two, 512 bytes to 2G, at least 64K if lockless' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -s d -l delay -d 'Seconds between passes that clear bits on disk [default: as it is; 5, or 30 if lockless]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l write-behind -d 'Most writes outstanding to write-mostly members of a raid1, 0 to 16383 [default: as it is; 0, off; without a number: 256]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l nodes -d 'Nodes of a clustered bitmap, at least 2 [default: as it is; 4]' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l home-cluster -d 'Name of the cluster of a clustered bitmap, at most 63 bytes' -r
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l merge -d 'Takes the marks of this bitmap file of the array over into the internal bitmap' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -l json -d 'Prints JSON: what is, or would be, written, and why not'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand grow" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l range -d 'A range, as in 8K+1M or 123456s+8s; may be repeated' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l extents -d 'The extents of a list: JSON, CSV or a domain of ddrescue, as mdbitmap extents writes them' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand set" -l space -d 'Addresses of the ranges: bitmap, array, member or device [default: what the list says, else bitmap]' -r

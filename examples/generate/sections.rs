@@ -1,5 +1,7 @@
 //! The parts of the manual pages that no command definition holds, as roff.
 
+#[path = "grow.rs"]
+mod grow;
 #[path = "map.rs"]
 mod map;
 #[path = "marks.rs"]
@@ -39,6 +41,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         ],
         "compare" => vec![COMPARE_NOTES, EXIT_STATUS, COMPARE_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
+        "grow" => vec![grow::NOTES, EXIT_STATUS, grow::EXAMPLES, VERB_SEE_ALSO],
         "set" => vec![
             marks::EXTENTS,
             marks::SET,
@@ -113,7 +116,9 @@ An I/O error: something could not be read or written.
 .PP
 Of several devices the gravest counts: 4, 3, 1, 0 in this order. Under mdadm's spelling
 .RB ( -X ,
-.BR --examine-bitmap )
+.BR --examine-bitmap ,
+.BR -G ,
+.BR --grow )
 everything that failed is 1. A reader that closes the pipe early is no error.
 "#;
 
@@ -136,7 +141,8 @@ const MAIN_SEE_ALSO: &str = r#".SH "SEE ALSO"
 .BR mdbitmap-check (8),
 .BR mdbitmap-map (8),
 .BR mdbitmap-readd-check (8),
-.BR mdbitmap-create (8)
+.BR mdbitmap-create (8),
+.BR mdbitmap-grow (8)
 "#;
 
 const OUTPUT: &str = r#".SH OUTPUT

@@ -21,6 +21,16 @@ pub struct Demand {
     pub force: bool,
 }
 
+impl Demand {
+    /// Nothing of the kind, with or without `--force`.
+    pub fn of(force: bool) -> Demand {
+        Demand {
+            force,
+            ..Demand::default()
+        }
+    }
+}
+
 /// What has to be done before the change itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Admitted {

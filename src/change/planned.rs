@@ -1,7 +1,10 @@
 //! A plan with what it comes to: what a command says it will do, or has done.
 
+use super::content::Content;
 use super::plan::Plan;
+use crate::format::bitmap_super::BITMAP_SUPER_BYTES;
 use crate::units::{Bytes, Events, Sectors};
+use std::path::PathBuf;
 
 /// A plan and its meaning.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,15 @@ pub struct Planned {
     pub notes: Vec<String>,
     /// What was asked for and is not in the plan; the notes say what it is.
     pub left: Left,
+    /// A bitmap file that is made beside.
+    pub file: Option<PlannedFile>,
+}
+
+impl Planned {
+    /// True when nothing is to be written.
+    pub fn is_nothing(&self) -> bool {
+        self.plan.is_empty() && self.file.is_none()
+    }
 }
 
 /// What was asked for and could not be planned.
@@ -28,6 +40,17 @@ pub enum Left {
     NotRight,
     /// Of some of it, it could not be read whether it would be right.
     Unreadable,
+}
+
+/// A bitmap file. It gets its header, without which nothing attaches it, once all steps of the plan are done.
+#[derive(Debug, Clone)]
+pub struct PlannedFile {
+    /// Its name, which nothing may have yet.
+    pub path: PathBuf,
+    /// Its bytes, with zeros in the place of the header.
+    pub bits: Content,
+    /// The header.
+    pub header: [u8; BITMAP_SUPER_BYTES],
 }
 
 /// A stopped array after a change.

@@ -18,7 +18,7 @@ use crate::format::bitmap_rules::{self, Rule};
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::coverage::Coverage;
 use crate::format::md_v1::feature;
-use crate::units::Sectors;
+use crate::units::{Bytes, Sectors};
 
 /// A device that was given.
 pub struct Device<'a> {
@@ -345,16 +345,26 @@ fn no_geometry(error: &GeometryError) -> PlanError {
     PlanError::refuse("geometry", format!("this array cannot be changed: {error}"))
 }
 
-/// The copies of the bitmap that members in sync have.
+/// The copies of the bitmap that members in sync have. Where it lies, the freshest superblock says for all of them, as it
+/// does to the kernel: a member that is one event behind may not announce it yet.
 fn copies<'a>(
     devices: &[Device<'a>],
     membership: &Membership,
     geometry: &Geometry,
 ) -> Vec<Copy<'a>> {
     let supers: Vec<&FoundSuper> = devices.iter().map(|device| &device.found).collect();
+    let freshest = devices.get(membership.freshest()).map(Device::member);
+    let distance = freshest.and_then(|freshest| {
+        let place = freshest.bitmap.as_ref().ok()?;
+        i64::try_from(i128::from(place.start.0) - i128::from(freshest.super_start.0)).ok()
+    });
+    let Some(distance) = distance else {
+        return Vec::new();
+    };
     let of = |place: usize| {
         let device = devices.get(place)?;
-        let start = device.member().bitmap.as_ref().ok()?.start;
+        let start = device.member().super_start.0.checked_add_signed(distance);
+        let start = Bytes(start.unwrap_or(u64::MAX));
         let bitmap = Bitmap::open(device.store, start, BitOrder::Little);
         let trust = match &bitmap {
             Ok(bitmap) => {

@@ -27,6 +27,8 @@ pub(crate) struct TestArray {
     /// Slots that nothing holds.
     pub vacant: Vec<u32>,
     pub spares: u32,
+    /// Sectors from the superblock, and its own sectors.
+    pub bad_block_log: Option<(i32, u16)>,
     pub bitmap: Option<TestBitmap>,
 }
 
@@ -63,6 +65,7 @@ impl TestArray {
             resync_offset: None,
             vacant: Vec::new(),
             spares: 0,
+            bad_block_log: None,
             bitmap: None,
         }
     }
@@ -143,6 +146,7 @@ impl TestArray {
             .collect();
         builder.events = Events(self.events);
         builder.resync_offset = self.resync_offset.map(Sectors);
+        builder.bad_block_log = self.bad_block_log;
         builder.bitmap_offset = self.bitmap.as_ref().map(|bitmap| bitmap.offset);
         let at = minor.super_start(Sectors(self.device_sectors)).unwrap().0 * 512;
         (at, builder.build().to_bytes())

@@ -1,11 +1,10 @@
 //! `mdbitmap create`: arguments in, options struct out, result to the report.
 
+use super::values::{delay, parsed, write_behind};
 use super::{Streams, UsageError, size, uuid};
 use crate::commands::Status;
 use crate::commands::create::{self, Covered, CreateOptions};
-use crate::format::placement::content::{
-    DEFAULT_DELAY_SECONDS, DEFAULT_WRITE_BEHIND, MAX_WRITE_BEHIND,
-};
+use crate::format::placement::content::{DEFAULT_DELAY_SECONDS, DEFAULT_WRITE_BEHIND};
 use crate::report::create as report;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint, value_parser};
 use std::ffi::OsString;
@@ -153,40 +152,6 @@ fn covered_by(matches: &ArgMatches) -> Result<Covered, UsageError> {
     parsed(matches, "size", "size", size::sectors)?
         .map(Covered::Size)
         .ok_or_else(|| UsageError("one of --size, --like and --array is required".to_owned()))
-}
-
-/// The value of an option, if given; an error says `invalid WHAT: VALUE (REASON)`.
-fn parsed<T, E: std::fmt::Display>(
-    matches: &ArgMatches,
-    id: &str,
-    what: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Result<Option<T>, UsageError> {
-    matches
-        .get_one::<String>(id)
-        .map(|text| {
-            parse(text).map_err(|reason| UsageError(format!("invalid {what}: {text} ({reason})")))
-        })
-        .transpose()
-}
-
-/// mdadm's range; the kernel takes all of it (reference/kernel.md 2.1).
-fn delay(text: &str) -> Result<u32, &'static str> {
-    number(text)
-        .filter(|seconds| (1..=i32::MAX as u32).contains(seconds))
-        .ok_or("must be a number of seconds from 1 to 2147483647")
-}
-
-fn write_behind(text: &str) -> Result<u32, &'static str> {
-    number(text)
-        .filter(|&writes| writes <= MAX_WRITE_BEHIND)
-        .ok_or("must be a number from 0 to 16383")
-}
-
-/// Digits alone: no sign, no blanks.
-fn number(text: &str) -> Option<u32> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits)
 }
 
 /// Creates and reports.

@@ -9,6 +9,7 @@ pub mod dump;
 pub mod examine;
 pub mod extents;
 mod finding;
+pub mod grow;
 pub mod map;
 pub mod merge;
 mod offline;
@@ -21,6 +22,7 @@ pub mod streams;
 pub mod terminal;
 pub mod unbundle;
 pub mod uuid;
+mod values;
 
 use crate::commands::Status;
 use clap::error::ErrorKind;
@@ -123,6 +125,12 @@ pub const VERBS: &[Verb] = &[
         run: create::run,
     },
     Verb {
+        name: "grow",
+        group: Group::MakeAndChange,
+        command: grow::command,
+        run: grow::run,
+    },
+    Verb {
         name: "set",
         group: Group::MakeAndChange,
         command: set::command,
@@ -192,7 +200,9 @@ fn verb_list() -> String {
         }
         text.push('\n');
     }
-    text.push_str("As in mdadm:\n  -X, --examine-bitmap DEVICE...   the same as examine");
+    text.push_str(
+        "As in mdadm:\n  -X, --examine-bitmap DEVICE...   the same as examine\n  -G, --grow MEMBER... --bitmap=...  the same as grow",
+    );
     text
 }
 

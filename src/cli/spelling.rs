@@ -1,5 +1,7 @@
-//! mdadm's spelling of `examine`: `-X` or `--examine-bitmap`, with mdadm's other options in mdadm's
-//! order (reference/mdadm.md 4.1 and 6.1).
+//! mdadm's spellings: of `examine`, `-X` or `--examine-bitmap`, with mdadm's other options in mdadm's
+//! order (reference/mdadm.md 4.1 and 6.1); of `grow`, `-G` or `--grow`.
+
+mod grow;
 
 use super::UsageError;
 use std::ffi::{OsStr, OsString};
@@ -49,9 +51,10 @@ const LONG: [(&str, Meaning); 10] = [
 /// Turns mdadm's spelling into ours; leaves ours alone.
 ///
 /// # Errors
-/// Options that contradict `-X`, or a device before the first option.
+/// Options that contradict `-X`, or change the array itself beside `--grow`, or a device before the first option.
 pub fn translate(args: Vec<OsString>) -> Result<Spelled, UsageError> {
     match args.get(1) {
+        Some(first) if grow::is_first(first) => return grow::translate(&args),
         Some(first) if first.as_bytes().starts_with(b"-") => {}
         // A word first is a verb of ours, unless -X comes later: then it is a device in the wrong place.
         first => return device_first(first.cloned(), args),
@@ -94,12 +97,14 @@ fn device_first(first: Option<OsString>, args: Vec<OsString>) -> Result<Spelled,
     let is_verb = super::VERBS
         .iter()
         .any(|verb| first.as_deref() == Some(OsStr::new(verb.name)));
-    let spells_mdadm = args
-        .iter()
-        .any(|arg| arg == "-X" || arg == "--examine-bitmap");
-    match first {
-        Some(device) if !is_verb && spells_mdadm => Err(UsageError(format!(
-            "{}: a device name came before the action; write -X first, then the devices",
+    let action = args.iter().find_map(|arg| match arg.to_str()? {
+        "-X" | "--examine-bitmap" => Some("-X"),
+        "-G" | "--grow" => Some("--grow"),
+        _ => None,
+    });
+    match (first, action) {
+        (Some(device), Some(action)) if !is_verb => Err(UsageError(format!(
+            "{}: a device name came before the action; write {action} first, then the devices",
             device.to_string_lossy()
         ))),
         _ => Ok(Spelled { args, mdadm: false }),

@@ -11,6 +11,7 @@ pub mod examine;
 pub mod extent_file;
 pub mod extents;
 pub mod given;
+pub mod grow;
 mod lines;
 pub mod map;
 pub mod marking;

@@ -141,6 +141,21 @@ impl NewFile {
         Ok(())
     }
 
+    /// Writes over bytes that were appended before.
+    ///
+    /// # Errors
+    /// [`NewFileError::Write`], naming the bytes.
+    pub fn rewrite(&self, start: Bytes, data: &[u8]) -> Result<(), NewFileError> {
+        self.file
+            .write_all_at(data, start.0)
+            .map_err(|source| NewFileError::Write {
+                path: self.target.clone(),
+                start: start.0,
+                end: start.0.saturating_add(data.len() as u64),
+                source,
+            })
+    }
+
     /// Makes the content durable, still under the temporary name. Needed before the extents of
     /// the file are asked for; [`NewFile::publish`] does it too.
     ///

@@ -22,6 +22,9 @@ struct Root<'a> {
     sentences: &'a [String],
     steps: Vec<StepJson<'a>>,
     after: Option<AfterJson<'a>>,
+    /// A bitmap file that is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_file: Option<NewFileJson>,
     undo_file: Option<String>,
     /// What was asked for and is not done: nothing, not_right or unreadable.
     left: &'static str,
@@ -81,6 +84,12 @@ struct BitmapJson {
 }
 
 #[derive(Serialize)]
+struct NewFileJson {
+    path: String,
+    length_bytes: u64,
+}
+
+#[derive(Serialize)]
 struct Refused<'a> {
     name: &'a str,
     sentence: &'a str,
@@ -104,6 +113,13 @@ pub fn write_changed(out: &mut dyn io::Write, changed: &Changed) -> io::Result<(
         sentences: planned.map_or(&[], |planned| &planned.sentences),
         steps: plan.map(steps).unwrap_or_default(),
         after: planned.map(|planned| after(&planned.after)),
+        new_file: planned.and_then(|planned| {
+            let file = planned.file.as_ref()?;
+            Some(NewFileJson {
+                path: file.path.display().to_string(),
+                length_bytes: file.bits.len(),
+            })
+        }),
         undo_file: changed
             .undo_file
             .as_ref()

@@ -23,14 +23,28 @@ pub fn write_changed(out: &mut dyn io::Write, changed: &Changed, dry_run: bool) 
         writeln!(out, "  {sentence}")?;
     }
     if dry_run {
-        return write_plan(out, &planned.plan);
+        write_plan(out, &planned.plan)?;
+        if let Some(file) = &planned.file {
+            let (name, len) = (file.path.display(), file.bits.len());
+            writeln!(out, "at last: the file {name}, {len} bytes")?;
+        }
+        return Ok(());
     }
-    let devices = devices_written(&planned.plan);
-    writeln!(
-        out,
-        "  {} bytes written to {devices} devices, flushed and read back",
-        planned.plan.bytes()
-    )?;
+    if !planned.plan.is_empty() {
+        let devices = devices_written(&planned.plan);
+        writeln!(
+            out,
+            "  {} bytes written to {devices} devices, flushed and read back",
+            planned.plan.bytes()
+        )?;
+    }
+    if let Some(file) = &planned.file {
+        writeln!(
+            out,
+            "  {} bytes written to the file, flushed and read back",
+            file.bits.len()
+        )?;
+    }
     if let Some(undo) = &changed.undo_file {
         writeln!(out, "  to take it back: mdbitmap undo {}", undo.display())?;
     }

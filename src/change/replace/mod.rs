@@ -40,15 +40,20 @@ impl NewBitmap {
         }
     }
 
+    /// When its bits were cleared last, once it is in place at this event count. Never 0 under trusted events: any former
+    /// member would be re-added as if it had missed nothing (W3).
+    pub fn events_cleared(&self, events: Events) -> Events {
+        match self.cleared {
+            Some(cleared) if cleared.0 > 0 => cleared.min(events),
+            _ => events,
+        }
+    }
+
     /// The superblock as it will be at this event count.
-    fn header_at(&self, events: Events) -> [u8; BITMAP_SUPER_BYTES] {
+    pub fn header_at(&self, events: Events) -> [u8; BITMAP_SUPER_BYTES] {
         let mut header = self.header.clone();
         header.events = events.0;
-        // Never 0 under trusted events: any former member would be re-added as if it had missed nothing (W3).
-        header.events_cleared = match self.cleared {
-            Some(cleared) if cleared.0 > 0 => cleared.0.min(events.0),
-            _ => events.0,
-        };
+        header.events_cleared = self.events_cleared(events).0;
         header.to_bytes()
     }
 }
@@ -58,6 +63,19 @@ impl NewBitmap {
 /// # Errors
 /// [`PlanError`].
 pub fn replace(draft: &mut Draft<'_>, bitmap: &NewBitmap) -> Result<(), PlanError> {
+    replace_wiping(draft, bitmap, Vec::new())
+}
+
+/// The same, and where the old bitmap lay elsewhere its headers go too: `old` is what is to be written there, once no
+/// superblock announces it any more.
+///
+/// # Errors
+/// [`PlanError`].
+pub fn replace_wiping(
+    draft: &mut Draft<'_>,
+    bitmap: &NewBitmap,
+    old: Vec<Piece>,
+) -> Result<(), PlanError> {
     let final_events = draft.events_after(2)?;
     draft.superblocks(
         "superblocks: no bitmap",
@@ -68,10 +86,16 @@ pub fn replace(draft: &mut Draft<'_>, bitmap: &NewBitmap) -> Result<(), PlanErro
         },
     )?;
     let payload = Payload::of(bitmap);
-    draft.write(
-        "bitmap, without its header",
-        pieces(draft, bitmap, &payload, Stage::Area)?,
-    )?;
+    let mut area = pieces(draft, bitmap, &payload, Stage::Area)?;
+    let covered = |old: &Piece| {
+        area.iter().any(|new| {
+            let end = |piece: &Piece| piece.start.0.saturating_add(piece.new.len());
+            new.device == old.device && new.start.0 < end(old) && old.start.0 < end(new)
+        })
+    };
+    let apart: Vec<Piece> = old.into_iter().filter(|old| !covered(old)).collect();
+    area.extend(apart);
+    draft.write("bitmap, without its header", area)?;
     let headers = pieces(draft, bitmap, &payload, Stage::Header(final_events))?;
     draft.write("bitmap header", headers)?;
     let events = draft.superblocks(

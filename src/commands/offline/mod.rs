@@ -1,11 +1,13 @@
 //! What every verb does that changes a stopped array: hold the members, read them, plan, and, unless it is a dry run,
 //! carry the plan out. A verb brings the function that plans.
 
+mod bitmap_file;
 mod result;
 
 pub use result::{Changed, Failure};
 
 use crate::change::{Moment, PlanError, Planned, StoppedArray, execute, hold, postcondition};
+use crate::device::Store;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -67,10 +69,25 @@ fn changed(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
         return changed;
     }
     if let Some(planned) = &changed.planned {
-        match execute(&planned.plan, &stores, |_, _| {}) {
+        match carry_out(planned, &stores, &mut changed.notes) {
             Ok(()) => changed.written = true,
-            Err(error) => changed.failure = Some(Failure::Execute(error)),
+            Err(failure) => changed.failure = Some(failure),
         }
     }
     changed
+}
+
+/// The steps, and the bitmap file around them: whether there is room for it shows before anything else is changed, and
+/// it is no bitmap before everything else is.
+fn carry_out(
+    planned: &Planned,
+    stores: &[&dyn Store],
+    notes: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let file = match &planned.file {
+        Some(file) => Some(bitmap_file::prepare(file, notes)?),
+        None => None,
+    };
+    execute(&planned.plan, stores, |_, _| {}).map_err(Failure::Execute)?;
+    file.map_or(Ok(()), |file| file.finish(planned.plan.is_empty()))
 }

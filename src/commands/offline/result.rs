@@ -70,9 +70,7 @@ impl Changed {
 
     /// True when everything is already as it is to be.
     pub fn is_nothing(&self) -> bool {
-        self.planned
-            .as_ref()
-            .is_some_and(|planned| planned.plan.is_empty())
+        self.planned.as_ref().is_some_and(Planned::is_nothing)
     }
 
     /// The exit status.
