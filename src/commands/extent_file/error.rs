@@ -53,9 +53,9 @@ pub enum ExtentFileError {
         /// The file.
         path: String,
         /// Line.
-        line: usize,
+        line: u64,
         /// Column.
-        column: usize,
+        column: u64,
         /// What is wrong.
         message: String,
     },
@@ -97,9 +97,7 @@ impl ExtentFileError {
     /// The exit status that it calls for.
     pub fn status(&self) -> Status {
         match self {
-            ExtentFileError::Read { source, .. } if source.kind() != io::ErrorKind::InvalidData => {
-                Status::Unreadable
-            }
+            ExtentFileError::Read { .. } => Status::Unreadable,
             ExtentFileError::Meaningless { .. } => Status::Refused,
             _ => Status::Failed,
         }

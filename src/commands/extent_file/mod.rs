@@ -92,7 +92,7 @@ impl ExtentFile {
         match self.kind {
             Kind::Json => {
                 let file = open_regular(&self.path).map_err(|error| self.unopened(error))?;
-                let space = json::read(&path, file, &mut |_, found| take(found))?;
+                let space = json::read(&path, file, &mut take)?;
                 Ok(Told {
                     space: Some(space),
                     device: None,

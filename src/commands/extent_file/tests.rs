@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use std::path::PathBuf;
 
 struct Folder(tempfile::TempDir);
@@ -69,7 +70,7 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
     for (text, expected) in [
         (
             list("{\"start_bytes\":0}"),
-            "line 2, column 28: missing field `length_bytes`",
+            "line 2, column 28: an extent without start_bytes or length_bytes",
         ),
         (
             list("{\"start_bytes\":0,\"length_bytes\":0}"),
@@ -77,28 +78,65 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
         ),
         (
             list("{\"start_bytes\":-1,\"length_bytes\":1}"),
-            "invalid value: integer `-1`",
+            "start_bytes: found -1, expected a whole number",
         ),
         (
             list("{\"start_bytes\":1.5,\"length_bytes\":1}"),
-            "invalid type: floating point",
+            "start_bytes: found 1.5",
         ),
         (
             list("{\"start_bytes\":1e30,\"length_bytes\":1}"),
-            "invalid type: floating point",
+            "start_bytes: found 1e30",
         ),
         (
             list("{\"start_bytes\":99999999999999999999,\"length_bytes\":1}"),
-            "invalid type: floating point",
+            "expected a whole number below 2^64",
+        ),
+        (
+            list(&format!(
+                "{{\"start_bytes\":{},\"length_bytes\":1}}",
+                "1".repeat(99)
+            )),
+            "too many digits",
+        ),
+        (
+            list("{\"start_bytes\":\"1\",\"length_bytes\":1}"),
+            "start_bytes: expected a whole number",
+        ),
+        (
+            list("{\"member\":7,\"start_bytes\":0,\"length_bytes\":1}"),
+            "member: expected a string or null",
         ),
         (
             list("{\"start_bytes\":0,\"length_bytes\":1,\"x\":1}"),
-            "unknown field `x`",
+            "an unknown key \"x\"",
         ),
         (
             list("{\"start_bytes\":0,\"start_bytes\":0,\"length_bytes\":1}"),
-            "duplicate field",
+            "a second key \"start_bytes\"",
         ),
+        (
+            list("{\"start_bytes\":0 \"length_bytes\":1}"),
+            "expected a key, or the end of the object",
+        ),
+        (
+            list("{,\"start_bytes\":0,\"length_bytes\":1}"),
+            "expected a key, or the end of the object",
+        ),
+        (
+            list("{\"start_bytes\":0,\"length_bytes\":1,}"),
+            "expected a key behind the comma",
+        ),
+        (
+            list("{\"start_bytes\" 0,\"length_bytes\":1}"),
+            "expected a colon",
+        ),
+        (
+            list(&format!("{good}{good}")),
+            "expected an extent, or the end of the array",
+        ),
+        (list(&format!("{good},")), "expected an extent"),
+        (list("7"), "expected an extent, or the end"),
         (
             list(&format!("{good},{good}")),
             "extent 2: begins at byte 0, before the end of the extent before it (8)",
@@ -106,6 +144,22 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
         (
             list(good).replace("\"array\"", "\"moon\""),
             "unknown space \"moon\"",
+        ),
+        (
+            list(good).replace("\"array\"", "\"\\ud800x\""),
+            "half a surrogate pair",
+        ),
+        (
+            list(good).replace("\"array\"", "\"\\x\""),
+            "an escape that there is not",
+        ),
+        (
+            list(good).replace("\"array\"", "\"a\nb\""),
+            "a control character",
+        ),
+        (
+            list(good).replace("\"array\"", "array"),
+            "line 1, column 25: found array",
         ),
         (
             list(good).replace("\"schema\":1", "\"schema\":2"),
@@ -121,6 +175,10 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
             "the list is marked as incomplete",
         ),
         (
+            list(good).replace("]}", "],\"complete\":7}"),
+            "complete: expected true or false",
+        ),
+        (
             list(good).replace("]}", "],\"extents\":[]}"),
             "a second key \"extents\"",
         ),
@@ -128,19 +186,74 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
             list(good).replace("]}", "],\"more\":[]}"),
             "an unknown key \"more\"",
         ),
-        (list(good).replace("]}", "]"), "EOF while parsing an object"),
-        (format!("{}x", list(good)), "trailing characters"),
+        (
+            list(good).replace("]}", "],\"totals\":{\"a\":[1}"),
+            "expected a value",
+        ),
+        (
+            list(good).replace("]}", "]"),
+            "expected a key, or the end of the object",
+        ),
+        (format!("{}x", list(good)), "found x"),
+        (
+            format!("{}[]", list(good)),
+            "something stands behind the list",
+        ),
         (
             "{\"schema\":1,\"space\":\"array\"}".to_owned(),
             "no key \"extents\"",
         ),
         (
             "{\"schema\":1,\"space\":\"array\",\"extents\":7}".to_owned(),
-            "invalid type: integer `7`, expected an array of extents",
+            "expected an array of extents",
+        ),
+        (
+            "{\"schema\":1,\"space\":\"arr".to_owned(),
+            "the text ends within a string",
         ),
     ] {
         let error = read(&text).unwrap_err();
         assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+proptest! {
+    /// What a library writes, however it is laid out, is read as it was meant.
+    #[test]
+    fn what_a_library_writes_is_read(
+        extents in proptest::collection::vec((proptest::option::of("\\PC{0,12}|[\"\\\\\n\u{1}]{1,3}"), 1u64..1000, 1u64..1000), 0..6),
+        pretty: bool,
+        extra in ".{0,20}",
+    ) {
+        let mut at = 0;
+        let mut expected = Vec::new();
+        let mut list = Vec::new();
+        for (number, (member, gap, length)) in extents.into_iter().enumerate() {
+            at += gap;
+            // Each member has one extent, so that any order of them is right.
+            let member = member.map(|name| format!("{number}{name}"));
+            list.push(serde_json::json!({"member": member, "start_bytes": at, "length_bytes": length}));
+            expected.push((member, u128::from(at), u128::from(at + length)));
+            at += length;
+        }
+        let nones = expected.iter().filter(|(member, ..)| member.is_none()).count();
+        prop_assume!(nones < 2);
+        let value = serde_json::json!({"extents": list, "errors": [extra, 1.5, null, true, {"a": []}], "complete": true});
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+        // The space comes first.
+        let text = text.unwrap().replacen('{', "{\"schema\" : 1 ,\"space\":\"member\",", 1);
+        let (space, _, found) = read(&text).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(space, Some(Space::Member));
+        prop_assert_eq!(found, expected);
+    }
+
+    /// Anything gives an answer.
+    #[test]
+    fn anything_may_come(text in "\\{(\"(schema|space|extents|totals)\":|[{}\\[\\],:\"0-9a-z ]){0,40}", bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = read(&text);
+        let folder = Folder::new();
+        let path = folder.file(&[b"{".as_slice(), &bytes].concat());
+        let _ = ExtentFile::open(path.as_os_str(), Statuses::Domain);
     }
 }
 
