@@ -1,5 +1,7 @@
 //! `set` on arrays in memory.
 
+mod hostile;
+
 use super::*;
 use crate::array::spaces::Space;
 use crate::array::{MemberSuper, probe};
