@@ -7,8 +7,9 @@
 use super::content::{Content, Digest};
 use crate::device::{Store, StoreError};
 use crate::units::Bytes;
-use std::fmt;
 use std::ops::Range;
+
+pub use crate::format::undo::Part;
 
 /// Up to this many bytes the old content of a write is kept, shown by a dry run, and compared byte by byte; of a
 /// longer one a digest is.
@@ -83,30 +84,6 @@ pub enum Old {
     Bytes(Vec<u8>),
     /// More than are kept: their digest.
     Long(u64),
-}
-
-/// What lies at a place that is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The md superblock.
-    Superblock,
-    /// The bad-block log.
-    BadBlockLog,
-    /// The sector with the bitmap's superblock, and its first chunks.
-    BitmapHeader,
-    /// Chunks of the bitmap, and what fills its area.
-    BitmapArea,
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Part::Superblock => "md superblock",
-            Part::BadBlockLog => "bad-block log",
-            Part::BitmapHeader => "bitmap header",
-            Part::BitmapArea => "bitmap",
-        })
-    }
 }
 
 impl Write {

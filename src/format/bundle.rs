@@ -1,17 +1,9 @@
 //! A bundle: the metadata of an array's members in one small file.
 //!
-//! | bytes | what |
-//! |---|---|
-//! | 16 | `mdbitmap-bundle\n` |
-//! | 4 | version, 1 |
-//! | records | one after the other, an end record last |
+//! Records in the framing of [`super::framing`], with the magic `mdbitmap-bundle\n`, an end record last:
 //!
 //! | record | bytes | what |
 //! |---|---|---|
-//! | all | 1 | kind |
-//! | | 4 | length of the content |
-//! | | n | the content |
-//! | | 4 | CRC-32 of the whole file up to here |
 //! | 1 device | 8 | length of the device in bytes |
 //! | | 4, 4 | logical, physical block size |
 //! | | 1 | 1: a block device, 0: a file |
@@ -23,28 +15,27 @@
 //! | 5 end | 4 | number of devices |
 //!
 //! All little-endian. Records 2 to 4 belong to the device before them; what none of them names is zero
-//! (or was not taken). The checksums are of everything before them, so a record that is lost, doubled or moved is noticed.
+//! (or was not taken).
 
-use super::crc32::Crc32;
+use super::framing::{FrameDecoder, FrameEncoder, FrameError, Framing, START, take};
 use super::popcount;
 
-/// The first bytes of every bundle.
-pub const MAGIC: &[u8; 16] = b"mdbitmap-bundle\n";
+pub use super::framing::{RECORD_HEAD, RECORD_TAIL};
 
-/// The version that is written and read.
-pub const VERSION: u32 = 1;
+/// The version that is written and read. In version 1 a record that was lost was not noticed by the checksums.
+pub const VERSION: u32 = 2;
 
 /// The longest content of a record.
 pub const MAX_CONTENT: usize = 128 << 10;
 
+const FRAMING: Framing = Framing {
+    magic: b"mdbitmap-bundle\n",
+    version: VERSION,
+    max_content: MAX_CONTENT,
+};
+
 /// Devices in a bundle at most.
 pub const MAX_DEVICES: u32 = 4096;
-
-/// Bytes before a record's content.
-pub const RECORD_HEAD: usize = 5;
-
-/// Bytes behind it.
-pub const RECORD_TAIL: usize = 4;
 
 /// What a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,35 +167,35 @@ pub enum BundleError {
     },
 }
 
+impl From<FrameError> for BundleError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Magic => BundleError::Magic,
+            FrameError::Version { found } => BundleError::Version { found },
+            FrameError::Checksum { at } => BundleError::Checksum { at },
+            FrameError::CutOff { at } => BundleError::CutOff { at },
+        }
+    }
+}
+
 /// Makes the bytes of a bundle.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    crc: Crc32,
+    frames: FrameEncoder,
     devices: u32,
 }
 
 impl Encoder {
     /// The bytes before the first record.
     pub fn start(&mut self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(VERSION.to_le_bytes());
-        self.crc.update(&bytes);
-        bytes
+        self.frames.start(&FRAMING)
     }
 
     /// The bytes of a record, whose content must not be longer than [`MAX_CONTENT`].
     pub fn record(&mut self, record: &Record) -> Vec<u8> {
         let (kind, content) = content(record);
         self.devices += u32::from(matches!(record, Record::Device(_)));
-        let mut bytes = vec![kind];
-        let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
-        bytes.extend(len.to_le_bytes());
-        bytes.extend(content);
-        self.crc.update(&bytes);
-        let sum = self.crc.value().to_le_bytes();
-        self.crc.update(&sum);
-        bytes.extend(sum);
-        bytes
+        self.frames.record(kind, &content)
     }
 
     /// The bytes of the end record.
@@ -240,38 +231,21 @@ fn content(record: &Record) -> (u8, Vec<u8>) {
 /// Takes a bundle apart. The caller reads as many bytes as are asked for.
 #[derive(Debug)]
 pub struct Decoder {
-    crc: Crc32,
-    /// Byte of the file at which the next record starts.
-    at: u64,
+    frames: FrameDecoder,
     devices: u32,
 }
 
 impl Decoder {
     /// Bytes before the first record.
-    pub const START: usize = MAGIC.len() + 4;
+    pub const START: usize = START;
 
     /// Begins with the first [`Decoder::START`] bytes, or fewer where there are no more.
     ///
     /// # Errors
     /// [`BundleError::Magic`], [`BundleError::Version`], [`BundleError::CutOff`].
     pub fn new(bytes: &[u8]) -> Result<Self, BundleError> {
-        let at = bytes.len() as u64;
-        let (magic, rest) = bytes
-            .split_at_checked(MAGIC.len())
-            .ok_or(BundleError::Magic)?;
-        if magic != MAGIC {
-            return Err(BundleError::Magic);
-        }
-        let version = rest.first_chunk::<4>().ok_or(BundleError::CutOff { at })?;
-        match u32::from_le_bytes(*version) {
-            VERSION => {}
-            found => return Err(BundleError::Version { found }),
-        }
-        let mut crc = Crc32::default();
-        crc.update(bytes);
         Ok(Self {
-            crc,
-            at,
+            frames: FrameDecoder::new(&FRAMING, bytes)?,
             devices: 0,
         })
     }
@@ -279,15 +253,9 @@ impl Decoder {
     /// How many bytes follow the [`RECORD_HEAD`] bytes of a record.
     ///
     /// # Errors
-    /// [`BundleError::Record`] for lengths that no record has.
+    /// [`BundleError::Checksum`] for lengths that no record has.
     pub fn rest_of(&self, head: [u8; RECORD_HEAD]) -> Result<usize, BundleError> {
-        let [_, a, b, c, d] = head;
-        let len = usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-        match len <= MAX_CONTENT {
-            true => Ok(len + RECORD_TAIL),
-            // Whatever it is, its checksum cannot be looked at.
-            false => Err(BundleError::Checksum { at: self.at }),
-        }
+        Ok(self.frames.rest_of(head)?)
     }
 
     /// The record of a head and of what follows it.
@@ -295,18 +263,8 @@ impl Decoder {
     /// # Errors
     /// [`BundleError::Checksum`], [`BundleError::Record`].
     pub fn record(&mut self, head: [u8; RECORD_HEAD], rest: &[u8]) -> Result<Record, BundleError> {
-        let at = self.at;
-        let cut = BundleError::CutOff { at };
-        let (content, sum) = rest.split_last_chunk::<RECORD_TAIL>().ok_or(cut)?;
-        self.crc.update(&head);
-        self.crc.update(content);
-        if self.crc.value() != u32::from_le_bytes(*sum) {
-            let here = at.saturating_add((RECORD_HEAD + content.len()) as u64);
-            return Err(BundleError::Checksum { at: here });
-        }
-        self.crc.update(sum);
-        self.at = at.saturating_add((RECORD_HEAD + rest.len()) as u64);
-        let [kind, ..] = head;
+        let at = self.frames.place().at;
+        let (kind, content) = self.frames.record(head, rest)?;
         let record = decode(kind, content).ok_or(BundleError::Record {
             at,
             reason: "no record of this kind has this content",
@@ -362,12 +320,6 @@ fn decode(kind: u8, content: &[u8]) -> Option<Record> {
         _ => return None,
     };
     rest.is_empty().then_some(record)
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk::<N>()?;
-    *rest = left;
-    Some(*taken)
 }
 
 fn place(rest: &mut &[u8]) -> Option<(u64, u64)> {
