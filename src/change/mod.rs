@@ -23,6 +23,8 @@ pub mod superblock;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod told;
+pub mod undo;
+pub mod words;
 
 pub use execute::{ExecuteError, execute};
 pub use hold::{Held, HoldError, hold};

@@ -81,6 +81,27 @@ pub mod state {
     pub const SHUTDOWN: u32 = 0x40;
     /// Version 3: bits in the host's own order.
     pub const HOSTENDIAN: u32 = 0x8000;
+
+    /// Names of the bits set, lowest first; unknown ones as `bit_N`.
+    pub fn names(bits: u32) -> Vec<String> {
+        const KNOWN: [(u32, &str); 7] = [
+            (STALE, "stale"),
+            (WRITE_ERROR, "write_error"),
+            (FIRST_USE, "first_use"),
+            (CLEAN, "clean"),
+            (DAEMON_BUSY, "daemon_busy"),
+            (SHUTDOWN, "shutdown"),
+            (HOSTENDIAN, "hostendian"),
+        ];
+        let name = |bit: u32| {
+            let known = KNOWN.iter().find(|(mask, _)| *mask == 1 << bit);
+            known.map_or_else(|| format!("bit_{bit}"), |(_, name)| (*name).to_owned())
+        };
+        (0..u32::BITS)
+            .filter(|bit| bits & (1 << bit) != 0)
+            .map(name)
+            .collect()
+    }
 }
 
 /// Offset of the first bitmap byte after the start of the superblock, versions 3 to 5
@@ -183,6 +204,13 @@ mod tests {
         fn fewer_bytes_are_refused(len in 0usize..256) {
             prop_assert_eq!(RawBitmapSuper::from_bytes(&vec![0; len]), Err(SuperTooShort { found: len }));
         }
+    }
+
+    #[test]
+    fn unknown_state_bits_are_numbered() {
+        assert_eq!(state::names(0), Vec::<String>::new());
+        assert_eq!(state::names(0x8050), ["clean", "shutdown", "hostendian"]);
+        assert_eq!(state::names(0x8000_0003), ["bit_0", "stale", "bit_31"]);
     }
 
     #[test]

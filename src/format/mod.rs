@@ -19,4 +19,5 @@ pub mod placement;
 pub mod popcount;
 pub mod super_check;
 pub mod undo;
+pub mod utc;
 pub mod uuid_text;

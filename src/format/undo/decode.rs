@@ -201,11 +201,6 @@ impl Contents {
         }
     }
 
-    /// Byte of the file at which the next record starts.
-    pub fn next_at(&self) -> u64 {
-        self.frames.place().at
-    }
-
     /// How many bytes follow the head of a record.
     ///
     /// # Errors
