@@ -2,6 +2,7 @@
 
 pub mod aligned;
 pub mod cached;
+pub mod crash;
 pub mod direct;
 pub mod extents;
 pub mod filesystem;
