@@ -1,6 +1,6 @@
 //! The catalogue of findings as a page of the documentation and as a section of mdbitmap-check(8).
 
-use mdbitmap::check::{FindingKind, Severity, catalogue};
+use mdbitmap::check::{FindingKind, RepairClass, Severity, catalogue};
 
 /// Kinds of this severity, by name.
 fn of(severity: Severity) -> Vec<&'static FindingKind> {
@@ -33,15 +33,21 @@ pub fn page() -> String {
         "# Findings of `mdbitmap check`\n\n\
          Written by `cargo run --example generate` from the rules in `src/check`. Names are stable: scripts may rely on\n\
          them. Each has an image that shows it, and sound ones that do not, in `src/check/member/tests.rs` or\n\
-         `src/check/array/tests.rs`; what kernels do is shown by the scenarios `check-claims` and `check-members`.\n",
+         `src/check/array/tests.rs`; what kernels do is shown by the scenarios `check-claims` and `check-members`.\n\n\
+         What can be done, as `\"repair_class\"` in the JSON has it (in bitmap files and on LVM's volumes, what `check --repair`\n\
+         would do elsewhere is left to others):\n\n| repair | what |\n|---|---|\n",
     );
+    for class in RepairClass::ALL {
+        text.push_str(&format!("| `{class}` | {} |\n", class.meaning()));
+    }
     for severity in gravest_first() {
         text.push_str(&format!(
-            "\n## {severity}\n\n{}\n\n| name | what |\n|---|---|\n",
+            "\n## {severity}\n\n{}\n\n| name | what | repair |\n|---|---|---|\n",
             meaning(severity)
         ));
         for kind in of(severity) {
-            text.push_str(&format!("| `{}` | {} |\n", kind.name, kind.meaning));
+            let (name, class) = (kind.name, kind.repair_class);
+            text.push_str(&format!("| `{name}` | {} | `{class}` |\n", kind.meaning));
         }
     }
     text
@@ -49,13 +55,18 @@ pub fn page() -> String {
 
 /// The section FINDINGS, as roff.
 pub fn section() -> String {
-    let mut text = String::from(".SH FINDINGS\n");
+    let mut text = String::from(".SH FINDINGS\nThe word in parentheses says what can be done:\n");
+    for class in RepairClass::ALL {
+        let meaning = class.meaning().replace('-', "\\-").replace('`', "");
+        text.push_str(&format!(".TP\n.B {class}\n{meaning}\n"));
+    }
     for severity in gravest_first() {
         text.push_str(&format!(".SS {severity}\n"));
         for kind in of(severity) {
             let name = kind.name.replace('-', "\\-");
             let meaning = kind.meaning.replace('-', "\\-");
-            text.push_str(&format!(".TP\n.B {name}\n{meaning}\n"));
+            let class = kind.repair_class.name();
+            text.push_str(&format!(".TP\n.B {name}\n{meaning} ({class})\n"));
         }
     }
     text

@@ -84,6 +84,90 @@ pub enum Effect {
     Loss,
 }
 
+/// What can be done about a finding, and by whom. The others are left as they are by `check --repair`, which says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepairClass {
+    /// Nothing: it needs no repair, or nothing on the disks could be changed to the better.
+    None,
+    /// `check --repair` puts a field of the bitmap's superblock right, and keeps the bits.
+    MendHeader,
+    /// `check --repair` gives all members what their copies say together.
+    UniteCopies,
+    /// `check --repair` makes the bitmap anew: from the copies that can be believed, else with every chunk marked.
+    Rebuild,
+    /// `check --repair` makes the bitmap anew where there is room for it, or so that there is.
+    Move,
+    /// `check --repair` changes what the md superblocks say.
+    Superblocks,
+    /// Something else has to do it: a start of the array, mdadm, LVM, another verb, a screwdriver.
+    Elsewhere,
+}
+
+impl RepairClass {
+    /// All of them.
+    pub const ALL: [RepairClass; 7] = [
+        RepairClass::None,
+        RepairClass::MendHeader,
+        RepairClass::UniteCopies,
+        RepairClass::Rebuild,
+        RepairClass::Move,
+        RepairClass::Superblocks,
+        RepairClass::Elsewhere,
+    ];
+
+    /// The word for it, as in the JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            RepairClass::None => "none",
+            RepairClass::MendHeader => "mend_header",
+            RepairClass::UniteCopies => "unite_copies",
+            RepairClass::Rebuild => "rebuild",
+            RepairClass::Move => "move",
+            RepairClass::Superblocks => "superblocks",
+            RepairClass::Elsewhere => "elsewhere",
+        }
+    }
+
+    /// What it means, in one line.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            RepairClass::None => {
+                "needs no repair, or nothing on the disks could be changed to the better"
+            }
+            RepairClass::MendHeader => {
+                "`check --repair` puts a field of the bitmap's superblock right, and keeps the bits"
+            }
+            RepairClass::UniteCopies => {
+                "`check --repair` gives all members what their copies say together"
+            }
+            RepairClass::Rebuild => {
+                "`check --repair` makes the bitmap anew: from the copies that can be believed, else with every chunk marked"
+            }
+            RepairClass::Move => {
+                "`check --repair` makes the bitmap anew where there is room for it, or so that there is"
+            }
+            RepairClass::Superblocks => {
+                "`check --repair` changes what the md superblocks say of the bitmap"
+            }
+            RepairClass::Elsewhere => {
+                "something else has to do it: a start of the array, mdadm, LVM, another verb; each finding says what"
+            }
+        }
+    }
+
+    /// True where `check --repair` does it, on the members of a stopped array.
+    pub fn is_ours(self) -> bool {
+        !matches!(self, RepairClass::None | RepairClass::Elsewhere)
+    }
+}
+
+impl fmt::Display for RepairClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A kind of finding: an entry of the catalogue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FindingKind {
@@ -93,6 +177,8 @@ pub struct FindingKind {
     pub severity: Severity,
     /// What it means for the array.
     pub effect: Effect,
+    /// What can be done about it where it is found on a member of md's own.
+    pub repair_class: RepairClass,
     /// One line for the catalogue.
     pub meaning: &'static str,
 }
@@ -110,6 +196,7 @@ impl FindingKind {
             name: self.name,
             severity: self.severity,
             effect: self.effect,
+            repair_class: self.repair_class,
             subject: subject.into(),
             sentence: sentence.into(),
             kernel: kernel.into(),
@@ -127,6 +214,8 @@ pub struct Finding {
     pub severity: Severity,
     /// What it means for the array.
     pub effect: Effect,
+    /// What can be done about it, and by whom.
+    pub repair_class: RepairClass,
     /// The device, file or array that it is about.
     pub subject: String,
     /// What was found, with the numbers.
@@ -139,11 +228,12 @@ pub struct Finding {
 
 /// Declares kinds of findings as constants, and all of them as `KINDS`.
 macro_rules! kinds {
-    ($($kind:ident $name:literal $severity:ident $effect:ident $meaning:literal;)*) => {
+    ($($kind:ident $name:literal $severity:ident $effect:ident $repair:ident $meaning:literal;)*) => {
         $(const $kind: $crate::check::FindingKind = $crate::check::FindingKind {
             name: $name,
             severity: $crate::check::Severity::$severity,
             effect: $crate::check::Effect::$effect,
+            repair_class: $crate::check::RepairClass::$repair,
             meaning: $meaning,
         };)*
 

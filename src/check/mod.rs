@@ -15,7 +15,7 @@ pub mod member;
 pub use case::Case;
 pub use conclusion::{conclude, unchecked};
 pub use file_facts::FileFacts;
-pub use finding::{Effect, Finding, FindingKind, Severity};
+pub use finding::{Effect, Finding, FindingKind, RepairClass, Severity};
 pub use input::{Input, LookOptions, Place};
 pub use member::UNREADABLE;
 
@@ -40,9 +40,27 @@ pub fn catalogue() -> impl Iterator<Item = &'static FindingKind> {
 /// All findings about `case`, the gravest first; of equals, in the order of the rules.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = rules().flat_map(|rule| (rule.judge)(case)).collect();
+    leave_elsewhere(case, &mut findings);
     findings.sort_by_key(|finding| std::cmp::Reverse((finding.severity, finding.effect)));
     findings
 }
 
+/// What is found in places that are not repaired here is somebody else's to repair.
+pub(crate) fn leave_elsewhere(case: &Case<'_>, findings: &mut [Finding]) {
+    for finding in findings {
+        if finding.repair_class.is_ours() && !is_on_member(case, &finding.subject) {
+            finding.repair_class = RepairClass::Elsewhere;
+        }
+    }
+}
+
+/// Whether a finding is about an array of md's own, or a member of it: bitmap files, bare bitmaps and LVM's volumes are
+/// not repaired in place.
+fn is_on_member(case: &Case<'_>, subject: &str) -> bool {
+    case.membership.is_some()
+        && !case.is_dm_raid()
+        && case.others.iter().all(|other| other.name != subject)
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,7 @@
 use super::text;
 use crate::bitmap::{Bitmap, BitmapError, Difference, Differences, Side};
 use crate::check::finding::kinds;
+use crate::check::member::repair;
 use crate::check::{Case, Finding, Rule};
 use crate::format::bitmap_super::RawBitmapSuper;
 use crate::format::coverage::Coverage;
@@ -11,11 +12,11 @@ use crate::units::ChunkIndex;
 use std::ops::Range;
 
 kinds! {
-    DIFFER "copies-differ" Danger Loss "the members' copies of the bitmap mark different chunks";
-    DIFFER_UNUSED "copies-differ-unused" Note None "the members' copies of the bitmap mark different chunks, on an array whose bits lapse anyway";
-    STATES_DIFFER "copies-states-differ" Warning None "version 6: the members' copies hold different states that call for no resync";
-    GEOMETRY "copies-geometry-differ" Danger Loss "the members' copies of the bitmap differ in version or chunk size";
-    HEADER "copies-header-differ" Warning None "the headers of the members' copies of the bitmap differ";
+    DIFFER "copies-differ" Danger Loss UniteCopies "the members' copies of the bitmap mark different chunks";
+    DIFFER_UNUSED "copies-differ-unused" Note None UniteCopies "the members' copies of the bitmap mark different chunks, on an array whose bits lapse anyway";
+    STATES_DIFFER "copies-states-differ" Warning None UniteCopies "version 6: the members' copies hold different states that call for no resync";
+    GEOMETRY "copies-geometry-differ" Danger Loss Rebuild "the members' copies of the bitmap differ in version or chunk size";
+    HEADER "copies-header-differ" Warning None MendHeader "the headers of the members' copies of the bitmap differ";
 }
 
 /// See the file's comment.
@@ -65,7 +66,7 @@ fn compare(case: &Case<'_>, first: &Copy<'_>, other: &Copy<'_>) -> Vec<Finding> 
                 against(&shape, first)
             ),
             "reads the copy of one member, that which was added last, and takes its bits by that copy's own chunk size",
-            REPAIR,
+            together(case),
         ));
     }
     let fields = differing(header(a, b), header(b, a));
@@ -74,8 +75,11 @@ fn compare(case: &Case<'_>, first: &Copy<'_>, other: &Copy<'_>) -> Vec<Finding> 
             other.name,
             format!("its copy of the bitmap has {}", against(&fields, first)),
             "reads the copy of one member, and writes that one's fields to all as soon as the array runs",
-            "none needed once the array ran; a copy that differs was written by something other than the running array, or \
-             a write of it was lost",
+            format!(
+                "none needed once the array ran: a copy that differs was written by something other than the running array, or \
+                 a write of it was lost; {}",
+                repair::mend(case, "the fields")
+            ),
         ));
     }
     if shape.is_empty() {
@@ -84,8 +88,13 @@ fn compare(case: &Case<'_>, first: &Copy<'_>, other: &Copy<'_>) -> Vec<Finding> 
     findings
 }
 
-const REPAIR: &str = "start the array only with --readonly, or not at all, before it is known which copy is right; if that \
-                      cannot be told, resynchronise everything: start it, then echo repair > /sys/block/mdX/md/sync_action";
+/// What can be done where copies do not say the same.
+fn together(case: &Case<'_>) -> String {
+    format!(
+        "do not start the array before its copies agree; {}",
+        repair::unite(case)
+    )
+}
 
 /// The chunks: of a clustered bitmap, those of every node.
 fn compare_slots(case: &Case<'_>, first: &Copy<'_>, other: &Copy<'_>) -> Vec<Finding> {
@@ -105,7 +114,7 @@ fn compare_slots(case: &Case<'_>, first: &Copy<'_>, other: &Copy<'_>) -> Vec<Fin
         let differing = chunks(&a, &b).ok().flatten();
         findings.extend(differing.and_then(|found| tell_chunks(case, first, other, &node, &found)));
         let states = states(&a, &b).ok().flatten();
-        findings.extend(states.and_then(|found| tell_states(first, other, &found)));
+        findings.extend(states.and_then(|found| tell_states(case, first, other, &found)));
     }
     findings
 }
@@ -197,12 +206,12 @@ fn tell_chunks(
             other.name,
             sentence,
             "lets set bits lapse, in whichever copy, because the array is marked clean and complete",
-            "none needed: a crash in the middle of writing the bitmap leaves this",
+            format!("none needed: a crash in the middle of writing the bitmap leaves this; {}", repair::unite(case)),
         ));
     }
     let kernel = "reads the copy of one member only, that which was added last (mdadm adds last the one that it takes for the \
                   freshest): chunks that only another copy marks are not resynchronised, though members may differ there";
-    Some(DIFFER.found(other.name, sentence, kernel, REPAIR))
+    Some(DIFFER.found(other.name, sentence, kernel, together(case)))
 }
 
 /// True where no set bit makes the kernel resynchronise anything, now or when a member returns.
@@ -247,7 +256,12 @@ fn states(a: &Bitmap<'_>, b: &Bitmap<'_>) -> Result<Option<Tally>, BitmapError> 
     Ok(Some(tally))
 }
 
-fn tell_states(first: &Copy<'_>, other: &Copy<'_>, found: &Tally) -> Option<Finding> {
+fn tell_states(
+    case: &Case<'_>,
+    first: &Copy<'_>,
+    other: &Copy<'_>,
+    found: &Tally,
+) -> Option<Finding> {
     (found.chunks > 0).then(|| {
         STATES_DIFFER.found(
             other.name,
@@ -258,7 +272,7 @@ fn tell_states(first: &Copy<'_>, other: &Copy<'_>, found: &Tally) -> Option<Find
             ),
             "reads the copy of one member; a chunk that this one calls unwritten is left out of every later resync and \
              recovery, even if another copy knows that it holds data",
-            REPAIR,
+            together(case),
         )
     })
 }

@@ -5,7 +5,7 @@ use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Rule};
 
 kinds! {
-    BITS_LAPSE "dm-raid-bits-lapse" Danger Loss "an LVM RAID volume has set bits that no resync will follow";
+    BITS_LAPSE "dm-raid-bits-lapse" Danger Loss Elsewhere "an LVM RAID volume has set bits that no resync will follow";
 }
 
 /// See the file's comment.

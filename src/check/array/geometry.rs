@@ -9,14 +9,14 @@ use crate::format::md_v1::feature;
 use crate::format::super_check::Check;
 
 kinds! {
-    UNKNOWN_FEATURES "unknown-features" Error LeftOut "a superblock has feature bits that no known kernel understands";
-    PPL_WITH_BITMAP "ppl-with-bitmap" Error LeftOut "a superblock announces a partial parity log and a bitmap or journal, which exclude each other";
-    JOURNAL "journal-with-bitmap" Error NoStart "an array with a write journal has a bitmap";
-    NOT_ENOUGH "not-enough-members" Error NoStart "more slots are vacant than the level can bear";
-    DIRTY_DEGRADED "dirty-degraded" Danger NoStart "a degraded parity array was not stopped cleanly (write hole)";
-    RESHAPE "reshape-unfinished" Warning None "a reshape of the array is unfinished";
-    COLLIDING "raid10-colliding-layout" Danger Loss "a raid10 layout with which the kernel stores two chunks in one place";
-    GEOMETRY "bad-geometry" Error NoStart "level, layout, chunk or number of members are not ones that the kernel takes";
+    UNKNOWN_FEATURES "unknown-features" Error LeftOut Elsewhere "a superblock has feature bits that no known kernel understands";
+    PPL_WITH_BITMAP "ppl-with-bitmap" Error LeftOut Elsewhere "a superblock announces a partial parity log and a bitmap or journal, which exclude each other";
+    JOURNAL "journal-with-bitmap" Error NoStart Elsewhere "an array with a write journal has a bitmap";
+    NOT_ENOUGH "not-enough-members" Error NoStart Elsewhere "more slots are vacant than the level can bear";
+    DIRTY_DEGRADED "dirty-degraded" Danger NoStart Elsewhere "a degraded parity array was not stopped cleanly (write hole)";
+    RESHAPE "reshape-unfinished" Warning None Elsewhere "a reshape of the array is unfinished";
+    COLLIDING "raid10-colliding-layout" Danger Loss None "a raid10 layout with which the kernel stores two chunks in one place";
+    GEOMETRY "bad-geometry" Error NoStart Elsewhere "level, layout, chunk or number of members are not ones that the kernel takes";
 }
 
 /// See the file's comment.

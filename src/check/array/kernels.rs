@@ -5,22 +5,23 @@ use crate::array::geometry::Geometry;
 use crate::array::probe::RawSuper;
 use crate::array::{Membership, Standing, sync_size};
 use crate::check::finding::kinds;
+use crate::check::member::repair;
 use crate::check::{Case, Finding, Input, Rule};
 use crate::format::bitmap_super::{RawBitmapSuper, STATES_OFFSET};
 use crate::format::lockless::ChunkState;
 use crate::units::{Bytes, SECTOR_BYTES, Sectors};
 
 kinds! {
-    BITMAP_FILE "kernel-bitmap-file" Note None "6.18 and later attach no bitmap file any more";
-    ROWS_UNMARKED "kernel-rows-unmarked" Warning None "6.12 leaves rows unmarked that it writes to, and the bits of this array are about to be relied on";
-    ROWS_MAY_BE_UNMARKED "kernel-rows-may-be-unmarked" Note None "6.12 leaves rows unmarked that it writes to (parity, number of data members no power of two)";
-    LOGICAL_BLOCK "kernel-logical-block-size" Note None "a recorded logical block size, with which kernels up to 6.18 refuse the member";
-    LOCKLESS "kernel-lockless" Note None "version 6 needs a kernel with the lockless bitmap";
-    FIRST_USE_OVERRUN "kernel-lockless-first-use-overrun" Danger Loss "the kernel will make a version 6 bitmap that is larger than its space";
-    READD "kernel-lockless-readd" Warning None "version 6 keeps no events_cleared: any old member is re-added by bitmap";
-    RESYNC "kernel-lockless-resync" Warning None "up to 7.2 a resync by a version 6 bitmap leaves out chunks";
-    DISCARD "kernel-lockless-discard" Note None "up to 7.2 a discard forgets data in its last chunk (version 6)";
-    PARITY "kernel-lockless-parity" Warning None "version 6 on a parity array: a replaced member gets no parity where nothing was written";
+    BITMAP_FILE "kernel-bitmap-file" Note None None "6.18 and later attach no bitmap file any more";
+    ROWS_UNMARKED "kernel-rows-unmarked" Warning None Elsewhere "6.12 leaves rows unmarked that it writes to, and the bits of this array are about to be relied on";
+    ROWS_MAY_BE_UNMARKED "kernel-rows-may-be-unmarked" Note None None "6.12 leaves rows unmarked that it writes to (parity, number of data members no power of two)";
+    LOGICAL_BLOCK "kernel-logical-block-size" Note None None "a recorded logical block size, with which kernels up to 6.18 refuse the member";
+    LOCKLESS "kernel-lockless" Note None None "version 6 needs a kernel with the lockless bitmap";
+    FIRST_USE_OVERRUN "kernel-lockless-first-use-overrun" Danger Loss Rebuild "the kernel will make a version 6 bitmap that is larger than its space";
+    READD "kernel-lockless-readd" Warning None Elsewhere "version 6 keeps no events_cleared: any old member is re-added by bitmap";
+    RESYNC "kernel-lockless-resync" Warning None Elsewhere "up to 7.2 a resync by a version 6 bitmap leaves out chunks";
+    DISCARD "kernel-lockless-discard" Note None None "up to 7.2 a discard forgets data in its last chunk (version 6)";
+    PARITY "kernel-lockless-parity" Warning None Elsewhere "version 6 on a parity array: a replaced member gets no parity where nothing was written";
 }
 
 /// See the file's comment.
@@ -149,8 +150,7 @@ fn first_use(case: &Case<'_>, copies: &[(&Input<'_>, RawBitmapSuper)]) -> Option
             &input.name,
             format!("the kernel is asked to make this bitmap: it will have {chunks} chunks and {STATES_OFFSET} bytes before them, and {space} bytes are reserved"),
             format!("writes {excess} bytes past the reserved space (7.2, 7.3), over whatever lies there"),
-            "do not start the array before the bitmap was made anew with more space (mdadm has no option for that), or with \
-             another kind of bitmap",
+            format!("do not start the array as it is; {}", repair::all_marked(case)),
         )
     })
 }

@@ -7,16 +7,16 @@ use crate::check::{Case, Finding, Rule};
 use crate::units::Sectors;
 
 kinds! {
-    SPLIT_BRAIN "split-brain" Danger Loss "two members each went on without the other";
-    SAME_SLOT "same-slot" Danger Loss "two members hold the same slot";
-    MEMBER_COPIED "member-copied" Danger Loss "one member is a copy of another";
-    GEOMETRY_DIFFERS "geometry-differs" Error None "a member in sync describes another array than the freshest does";
-    MEMBER_FORGOTTEN "member-forgotten" Warning None "a member that is in use was not given";
-    STRANGER_GIVEN "stranger-given" Note None "members of another array were given, and this one lacks some";
-    VACANT_SLOT "vacant-slot" Warning None "the array is degraded: nothing holds a slot";
-    MEMBER_OUT_OF_DATE "member-out-of-date" Warning LeftOut "the kernel leaves out a member that is more than one event behind";
-    MEMBER_FAULTY "member-faulty" Warning LeftOut "the array goes on without a member that was given";
-    REPLACEMENT "member-replacing" Note None "a member is being filled to replace another";
+    SPLIT_BRAIN "split-brain" Danger Loss Elsewhere "two members each went on without the other";
+    SAME_SLOT "same-slot" Danger Loss Elsewhere "two members hold the same slot";
+    MEMBER_COPIED "member-copied" Danger Loss Elsewhere "one member is a copy of another";
+    GEOMETRY_DIFFERS "geometry-differs" Error None Elsewhere "a member in sync describes another array than the freshest does";
+    MEMBER_FORGOTTEN "member-forgotten" Warning None Elsewhere "a member that is in use was not given";
+    STRANGER_GIVEN "stranger-given" Note None None "members of another array were given, and this one lacks some";
+    VACANT_SLOT "vacant-slot" Warning None Elsewhere "the array is degraded: nothing holds a slot";
+    MEMBER_OUT_OF_DATE "member-out-of-date" Warning LeftOut Elsewhere "the kernel leaves out a member that is more than one event behind";
+    MEMBER_FAULTY "member-faulty" Warning LeftOut Elsewhere "the array goes on without a member that was given";
+    REPLACEMENT "member-replacing" Note None None "a member is being filled to replace another";
 }
 
 /// See the file's comment.

@@ -7,8 +7,8 @@ use crate::check::{Case, Finding, Input, Rule};
 use crate::format::bitmap_rules::Place;
 
 kinds! {
-    UNSAFE "readd-unsafe" Danger Loss "a member that left would be re-added by a bitmap that may not know what it missed";
-    UNPROVEN "readd-unproven" Warning None "a member that left would be re-added by a bitmap that cannot prove that it knows what it missed";
+    UNSAFE "readd-unsafe" Danger Loss Elsewhere "a member that left would be re-added by a bitmap that may not know what it missed";
+    UNPROVEN "readd-unproven" Warning None Elsewhere "a member that left would be re-added by a bitmap that cannot prove that it knows what it missed";
 }
 
 /// See the file's comment.

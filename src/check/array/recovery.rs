@@ -14,10 +14,10 @@ use crate::format::bitmap_rules;
 use crate::units::{ChunkIndex, SECTOR_BYTES, Sectors};
 
 kinds! {
-    NO_BITMAP "recovery-bitmap-gone" Danger Loss "a member was being recovered by a bitmap that the array does not have any more";
-    UNTRUSTED "recovery-bitmap-untrusted" Danger Loss "a member was being recovered by a bitmap that the kernel does not believe any more";
-    EMPTY "recovery-bitmap-empty" Warning None "a member was being recovered by the bitmap, and no bit is left for it";
-    RECOVERING "member-recovering" Note None "a member was being recovered when the array stopped, and goes on where it was";
+    NO_BITMAP "recovery-bitmap-gone" Danger Loss Elsewhere "a member was being recovered by a bitmap that the array does not have any more";
+    UNTRUSTED "recovery-bitmap-untrusted" Danger Loss Elsewhere "a member was being recovered by a bitmap that the kernel does not believe any more";
+    EMPTY "recovery-bitmap-empty" Warning None Elsewhere "a member was being recovered by the bitmap, and no bit is left for it";
+    RECOVERING "member-recovering" Note None None "a member was being recovered when the array stopped, and goes on where it was";
 }
 
 /// See the file's comment.

@@ -1,7 +1,9 @@
 //! For each kind of finding: an array that has it, and the sound array that has none of them.
 
 use super::RULES;
-use crate::check::{Case, Finding, Input, LookOptions};
+use crate::check::{
+    Case, Finding, Input, LookOptions, leave_elsewhere, tests::assert_repair_is_told,
+};
 use crate::device::MemoryStore;
 use crate::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper, state};
 use crate::format::level::Level;
@@ -118,7 +120,10 @@ fn found_of(images: Vec<Vec<u8>>, in_use: bool) -> Vec<Finding> {
     });
     let cases = Case::group(inputs.collect());
     let all = |case: &Case<'_>| -> Vec<Finding> {
-        RULES.iter().flat_map(|rule| (rule.judge)(case)).collect()
+        let found = RULES.iter().flat_map(|rule| (rule.judge)(case));
+        let mut found: Vec<Finding> = found.collect();
+        leave_elsewhere(case, &mut found);
+        found
     };
     cases.iter().flat_map(all).collect()
 }
@@ -509,6 +514,7 @@ fn every_kind_has_an_array_that_has_it() {
                     "{text}"
                 );
             }
+            assert_repair_is_told(&finding);
             assert!(!finding.subject.is_empty());
         }
     }

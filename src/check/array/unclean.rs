@@ -7,8 +7,8 @@ use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 
 kinds! {
-    LONE_COPY "kernel-raid10-lone-copy" Danger Loss "7.2 and 7.3 do not resynchronise a raid10 after a crash, if there is but one copy of some chunks";
-    RECOVERY_FIRST "kernel-recovery-first" Danger Loss "6.1 and 6.12 recover a member first, and then leave out the resync that is due after a crash";
+    LONE_COPY "kernel-raid10-lone-copy" Danger Loss Elsewhere "7.2 and 7.3 do not resynchronise a raid10 after a crash, if there is but one copy of some chunks";
+    RECOVERY_FIRST "kernel-recovery-first" Danger Loss Elsewhere "6.1 and 6.12 recover a member first, and then leave out the resync that is due after a crash";
 }
 
 /// See the file's comment.

@@ -10,11 +10,11 @@ use crate::format::md_v1::feature;
 use crate::units::{Bytes, SECTOR_BYTES};
 
 kinds! {
-    NO_BITMAP "no-bitmap" Note None "the array has no bitmap";
-    LEFTOVER "leftover-bitmap" Note None "a bitmap of this array lies where one would be, and is not announced";
-    NO_LOCATION "no-location" Error Unused "the md superblock announces a bitmap and gives it no place";
-    OUTSIDE "bitmap-outside-device" Error LeftOut "the announced place of the bitmap is not on the device";
-    PLACE_DIFFERS "bitmap-place-differs" Danger Loss "the members do not agree on where the bitmap is, or whether there is one";
+    NO_BITMAP "no-bitmap" Note None Elsewhere "the array has no bitmap";
+    LEFTOVER "leftover-bitmap" Note None None "a bitmap of this array lies where one would be, and is not announced";
+    NO_LOCATION "no-location" Error Unused Superblocks "the md superblock announces a bitmap and gives it no place";
+    OUTSIDE "bitmap-outside-device" Error LeftOut Move "the announced place of the bitmap is not on the device";
+    PLACE_DIFFERS "bitmap-place-differs" Danger Loss Rebuild "the members do not agree on where the bitmap is, or whether there is one";
 }
 
 /// See the file's comment.
@@ -42,14 +42,17 @@ fn of_member(case: &Case<'_>, input: &Input<'_>, member: &MemberSuper) -> Vec<Fi
             "cannot read a bitmap there (EIO), and refuses to start the array if no other member has one",
             format!(
                 "a truncated image: copy it again. Otherwise bitmap_offset is damaged: {}",
-                repair::replace(case)
+                repair::moved(case)
             ),
         )],
         Err(NoBitmap::NotAnnounced { .. }) if announces(member) => vec![NO_LOCATION.found(
             &input.name,
             "the md superblock announces a bitmap (feature bit 1), but bitmap_offset is 0: there is no place for one",
             "runs the array without a bitmap on disk: after a crash everything is resynchronised",
-            "add a bitmap anew once the array runs (mdadm --grow --bitmap=internal)",
+            format!(
+                "{}, and takes the announcement back; then add a bitmap (mdadm --grow --bitmap=internal on the running array)",
+                repair::DOES_IT
+            ),
         )],
         Err(NoBitmap::NotAnnounced { .. }) => leftover(input, member).into_iter().collect(),
         _ => Vec::new(),
@@ -141,6 +144,10 @@ fn disagreement(case: &Case<'_>) -> Option<Finding> {
             describe(member)
         ),
         "goes by the freshest superblock, and writes the bitmap to that place on every member, whatever lies there",
-        "find out what lies at both places (mdbitmap examine --layout) before the array is started",
+        format!(
+            "do not start the array before it is known what lies at both places (mdbitmap examine --layout); {}, and goes by the \
+             freshest superblock, with the marks of all copies that can be believed",
+            repair::DOES_IT
+        ),
     ))
 }

@@ -1,18 +1,19 @@
 //! Where the bitmap lies on its member: on something else, or awkwardly.
 
+use super::repair;
 use crate::array::overlap::{self, Neighbour, Outcome, Overlap};
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, FindingKind, Input, Rule};
 use crate::format::bitmap_super::BITS_OFFSET;
 
 kinds! {
-    SUPERBLOCK "overlaps-superblock" Danger Loss "the bitmap lies on the md superblock";
-    BAD_BLOCK_LOG "overlaps-bad-block-log" Danger Loss "the bitmap lies on the bad-block log";
-    LOCKLESS_LOG "lockless-over-bad-block-log" Danger Loss "version 6: mdadm 4.6 placed the bad-block log inside the bitmap";
-    PPL "overlaps-ppl" Danger Loss "the bitmap lies on the partial parity log";
-    DATA "overlaps-data" Danger Loss "the bitmap lies on the array's data";
-    UNALIGNED "unaligned-bitmap" Warning None "the bitmap does not start at a multiple of 4 KiB: its pages straddle the device's blocks";
-    SHORT_PAGE "short-last-page" Note None "the last page of the bitmap is written in less than the device's blocks";
+    SUPERBLOCK "overlaps-superblock" Danger Loss Move "the bitmap lies on the md superblock";
+    BAD_BLOCK_LOG "overlaps-bad-block-log" Danger Loss Move "the bitmap lies on the bad-block log";
+    LOCKLESS_LOG "lockless-over-bad-block-log" Danger Loss Move "version 6: mdadm 4.6 placed the bad-block log inside the bitmap";
+    PPL "overlaps-ppl" Danger Loss Move "the bitmap lies on the partial parity log";
+    DATA "overlaps-data" Danger Loss Move "the bitmap lies on the array's data";
+    UNALIGNED "unaligned-bitmap" Warning None Move "the bitmap does not start at a multiple of 4 KiB: its pages straddle the device's blocks";
+    SHORT_PAGE "short-last-page" Note None None "the last page of the bitmap is written in less than the device's blocks";
 }
 
 /// See the file's comment.
@@ -25,24 +26,24 @@ fn judge(case: &Case<'_>) -> Vec<Finding> {
     super::in_use(case)
         .filter(|input| input.bitmap_super().is_some() && !input.is_bitmap_file())
         .flat_map(|input| {
-            let mut findings = overlaps(input);
-            findings.extend(unaligned(input));
+            let mut findings = overlaps(case, input);
+            findings.extend(unaligned(case, input));
             findings.extend(short_page(input));
             findings
         })
         .collect()
 }
 
-fn overlaps(input: &Input<'_>) -> Vec<Finding> {
+fn overlaps(case: &Case<'_>, input: &Input<'_>) -> Vec<Finding> {
     let (Some(member), Some(bitmap)) = (input.super_of(), input.sized_bitmap()) else {
         return Vec::new();
     };
     let all = overlap::overlaps(member, bitmap.raw(), bitmap.start());
-    let told = |found: &Overlap| tell(input, found, bitmap.raw().is_lockless());
+    let told = |found: &Overlap| tell(case, input, found, bitmap.raw().is_lockless());
     all.iter().map(told).collect()
 }
 
-fn tell(input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
+fn tell(case: &Case<'_>, input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
     // Seen on 6.1 and 7.3 (scenario check-claims).
     let checked = match found.outcome {
         Outcome::RefusesToStart => {
@@ -72,12 +73,14 @@ fn tell(input: &Input<'_>, found: &Overlap, lockless: bool) -> Finding {
         Neighbour::Data => (&DATA, checked),
     };
     let repair = match found.with {
-        Neighbour::BadBlockLog => {
-            "while the log is empty: assemble with mdadm --assemble --update=no-bbl, which gives up the log"
-        }
-        _ => {
-            "do not start the array before the fields are understood (mdbitmap examine --layout shows the areas)"
-        }
+        Neighbour::BadBlockLog => format!(
+            "{}; or, while the log is empty, assemble with mdadm --assemble --update=no-bbl, which gives up the log",
+            repair::moved(case)
+        ),
+        _ => format!(
+            "do not start the array before the fields are understood (mdbitmap examine --layout shows the areas); {}",
+            repair::moved(case)
+        ),
     };
     let sentence = format!(
         "the bitmap takes bytes {} to {}, the {} bytes {} to {}",
@@ -91,7 +94,7 @@ const PAGE: u64 = 4096;
 
 /// Only where the device has blocks of that size; pages are counted from the bitmap's start
 /// (reference/kernel.md 4.1, 4.2).
-fn unaligned(input: &Input<'_>) -> Option<Finding> {
+fn unaligned(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
     let start = input.place?.start.0;
     let physical = u64::from(input.store.physical_block_bytes());
     let awkward = physical >= PAGE && !start.is_multiple_of(PAGE);
@@ -103,7 +106,7 @@ fn unaligned(input: &Input<'_>) -> Option<Finding> {
                 start % PAGE
             ),
             "writes pages of 4096 bytes from there: the device has to read before each write of the bitmap, which is slow",
-            "remove the bitmap and add it anew (mdadm --grow --bitmap=none, then --bitmap=internal): mdadm aligns it",
+            repair::moved(case),
         )
     })
 }

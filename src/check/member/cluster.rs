@@ -6,9 +6,9 @@ use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 
 kinds! {
-    SLOT_UUID "slot-uuid-mismatch" Error None "a node's slot of a clustered bitmap belongs to another array";
-    SLOT_DAMAGED "slot-damaged" Error None "a node's slot of a clustered bitmap is no bitmap, or another one";
-    NODES_IGNORED "nodes-without-cluster" Note None "nodes and version do not agree on whether this is a bitmap of a cluster";
+    SLOT_UUID "slot-uuid-mismatch" Error None Rebuild "a node's slot of a clustered bitmap belongs to another array";
+    SLOT_DAMAGED "slot-damaged" Error None Rebuild "a node's slot of a clustered bitmap is no bitmap, or another one";
+    NODES_IGNORED "nodes-without-cluster" Note None None "nodes and version do not agree on whether this is a bitmap of a cluster";
 }
 
 /// See the file's comment.
@@ -81,10 +81,15 @@ fn slots(case: &Case<'_>, input: &Input<'_>, bitmap: &Bitmap<'_>) -> Vec<Finding
     if !strangers.is_empty() {
         findings.push(SLOT_UUID.found(
             &input.name,
-            format!("uuid: slot {} has another UUID than slot 0", few(&strangers, ", ")),
+            format!(
+                "uuid: slot {} has another UUID than slot 0",
+                few(&strangers, ", ")
+            ),
             kernel,
-            "mdadm --update=uuid changes slot 0 only, which is how this comes about: make the bitmap anew (mdadm --grow \
-             --bitmap=none, then --bitmap=clustered)",
+            format!(
+                "mdadm --update=uuid changes slot 0 only, which is how this comes about; {}",
+                repair::replace(case)
+            ),
         ));
     }
     if !damaged.is_empty() {

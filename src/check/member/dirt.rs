@@ -7,10 +7,10 @@ use crate::format::bitmap_super::{BITS_OFFSET, state};
 use crate::units::Bytes;
 
 kinds! {
-    ON_CLEAN "dirt-on-clean" Note None "chunks are marked on an array that is clean: the marks lapse without a resync";
-    PAST_END "ones-past-end" Note None "some bits behind the last chunk are set: more than nothing, less than the fill of mdadm";
-    MISSING "bits-missing" Error LeftOut "the device ends before the bits do";
-    TOO_FEW "too-few-bits" Danger Loss "the bitmap was made for a smaller array: the bits of its end were never written";
+    ON_CLEAN "dirt-on-clean" Note None None "chunks are marked on an array that is clean: the marks lapse without a resync";
+    PAST_END "ones-past-end" Note None None "some bits behind the last chunk are set: more than nothing, less than the fill of mdadm";
+    MISSING "bits-missing" Error LeftOut Move "the device ends before the bits do";
+    TOO_FEW "too-few-bits" Danger Loss Rebuild "the bitmap was made for a smaller array: the bits of its end were never written";
 }
 
 /// See the file's comment.
@@ -106,7 +106,7 @@ fn missing(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
                 counts.chunks
             ),
             "cannot read that part of the bitmap from this member, and does not start the array if no other member has it",
-            format!("a truncated image: copy it again; otherwise {}", repair::replace(case)),
+            format!("a truncated image: copy it again; otherwise {}", repair::moved(case)),
         )
     })
 }

@@ -1,14 +1,15 @@
 //! events_cleared: up to which event a member that comes back may be brought current by the bitmap.
 
+use super::repair;
 use crate::array::Standing;
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 use crate::format::bitmap_super::{RawBitmapSuper, state};
 
 kinds! {
-    ZERO "events-cleared-zero" Note None "events_cleared is 0: any former member would be re-added by this bitmap";
-    ZERO_DEGRADED "events-cleared-zero-degraded" Danger Loss "events_cleared is 0 while a member is absent: a re-add may miss what was written";
-    AHEAD "events-cleared-ahead" Warning None "events_cleared is above the bitmap's own events";
+    ZERO "events-cleared-zero" Note None MendHeader "events_cleared is 0: any former member would be re-added by this bitmap";
+    ZERO_DEGRADED "events-cleared-zero-degraded" Danger Loss MendHeader "events_cleared is 0 while a member is absent: a re-add may miss what was written";
+    AHEAD "events-cleared-ahead" Warning None MendHeader "events_cleared is above the bitmap's own events";
 }
 
 /// See the file's comment.
@@ -34,7 +35,7 @@ fn of_super(case: &Case<'_>, input: &Input<'_>, raw: &RawBitmapSuper) -> Option<
             format!("events_cleared: found {}, expected at most the bitmap's events, {}", raw.events_cleared, raw.events),
             // Lowered by 6.1 already (scenario check-members).
             "lowers it at its next update; a member that comes back before that is copied completely",
-            "none needed",
+            format!("none needed{}", and_mend(case, input)),
         ));
     }
     zero(case, input, raw)
@@ -66,16 +67,30 @@ fn zero(case: &Case<'_>, input: &Input<'_>, raw: &RawBitmapSuper) -> Option<Find
             &input.name,
             sentence,
             kernel,
-            "do not re-add the absent member as it is: clear its superblock (mdadm --zero-superblock) and add it, which \
-             copies everything; or ask mdbitmap readd-check first",
+            format!(
+                "do not re-add the absent member as it is: clear its superblock (mdadm --zero-superblock) and add it, which \
+                 copies everything; or ask mdbitmap readd-check first{}",
+                and_mend(case, input)
+            ),
         ),
         false => ZERO.found(
             &input.name,
             sentence,
             kernel,
-            "the first write to the running array that finishes with all members present puts it right",
+            format!(
+                "the first write to the running array that finishes with all members present puts it right{}",
+                and_mend(case, input)
+            ),
         ),
     })
+}
+
+/// On a member the value can be raised at any time, which is safe (design.md W3).
+fn and_mend(case: &Case<'_>, input: &Input<'_>) -> String {
+    match input.is_bitmap_file() || case.is_dm_raid() {
+        true => String::new(),
+        false => format!("; {}", repair::mend(case, "the field")),
+    }
 }
 
 /// A slot is vacant, or a member was given that is not in the array any more.

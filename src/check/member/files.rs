@@ -8,12 +8,12 @@ use crate::device::extents::Unfit;
 use crate::device::filesystem::ServesMd;
 
 kinds! {
-    HOLES "file-has-holes" Error NoStart "the bitmap file has holes, which the kernel cannot write to";
-    BLOCKS "file-blocks-unfit" Error NoStart "the bitmap file is not stored in plain blocks of its own";
-    FILE_SYSTEM "file-system-unsuitable" Error NoStart "the bitmap file is on a file system that cannot serve md";
-    OWNER "file-owner" Warning None "the bitmap file belongs to another user than root";
-    MODE "file-mode" Warning None "the bitmap file can be written by others than its owner";
-    PARTIAL_BLOCK "file-partial-block" Note None "the bitmap file ends inside a block of its file system";
+    HOLES "file-has-holes" Error NoStart Elsewhere "the bitmap file has holes, which the kernel cannot write to";
+    BLOCKS "file-blocks-unfit" Error NoStart Elsewhere "the bitmap file is not stored in plain blocks of its own";
+    FILE_SYSTEM "file-system-unsuitable" Error NoStart Elsewhere "the bitmap file is on a file system that cannot serve md";
+    OWNER "file-owner" Warning None Elsewhere "the bitmap file belongs to another user than root";
+    MODE "file-mode" Warning None Elsewhere "the bitmap file can be written by others than its owner";
+    PARTIAL_BLOCK "file-partial-block" Note None None "the bitmap file ends inside a block of its file system";
 }
 
 /// See the file's comment.

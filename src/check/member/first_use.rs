@@ -1,15 +1,16 @@
 //! Version 6 with FIRST_USE: the kernel is asked to make the bitmap, and thereby to decide what of the
 //! array's content counts (reference/kernel.md trap 2, 6.3).
 
+use super::repair;
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 use crate::format::bitmap_super::{RawBitmapSuper, state};
 use crate::units::Bytes;
 
 kinds! {
-    NEW "first-use" Note None "version 6: the kernel will make the bitmap when the array is first started";
-    ON_DATA "first-use-on-data" Danger Loss "version 6: the kernel is asked to make a bitmap that takes existing data for unwritten";
-    CLEAN_ON_UNCLEAN "first-use-clean-on-unclean" Danger Loss "version 6: the kernel is asked to call everything clean on an array that is not";
+    NEW "first-use" Note None None "version 6: the kernel will make the bitmap when the array is first started";
+    ON_DATA "first-use-on-data" Danger Loss Rebuild "version 6: the kernel is asked to make a bitmap that takes existing data for unwritten";
+    CLEAN_ON_UNCLEAN "first-use-clean-on-unclean" Danger Loss Rebuild "version 6: the kernel is asked to call everything clean on an array that is not";
 }
 
 /// See the file's comment.
@@ -54,7 +55,7 @@ fn of_super(case: &Case<'_>, input: &Input<'_>, raw: &RawBitmapSuper) -> Option<
             &input.name,
             format!("{found}; but the array was not stopped cleanly (events {})", array.events),
             "calls every chunk clean, and the resync that is due skips clean chunks: members that differ stay different",
-            "do not start the array like this; clear bit CLEAN and have every chunk marked \"need sync\" instead",
+            format!("do not start the array like this; {}", repair::all_marked(case)),
         ));
     }
     if !clean && was_used {
@@ -67,10 +68,12 @@ fn of_super(case: &Case<'_>, input: &Input<'_>, raw: &RawBitmapSuper) -> Option<
         };
         return Some(ON_DATA.found(
             &input.name,
-            format!("{found}; but the array has been in use (events {}){evidence}", array.events),
+            format!(
+                "{found}; but the array has been in use (events {}){evidence}",
+                array.events
+            ),
             erase,
-            "do not start the array; an array with content needs FIRST_USE and CLEAN (state 0x18), after its members were \
-             made equal",
+            format!("do not start the array; {}", repair::all_marked(case)),
         ));
     }
     let kernel = match clean {

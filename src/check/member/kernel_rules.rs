@@ -11,29 +11,29 @@ use crate::format::bitmap_super::RawBitmapSuper;
 use crate::units::Bytes;
 
 kinds! {
-    HEADER_CUT_OFF "header-cut-off" Error LeftOut "the device ends before the bitmap's first block does";
-    BITMAP_MISSING "bitmap-missing" Error NoStart "the md superblock announces a bitmap where there are only zeros";
-    BAD_MAGIC "bad-magic" Error NoStart "what lies in the bitmap's place is not a bitmap";
-    BAD_VERSION "bad-version" Error NoStart "the bitmap's version is not 3, 4, 5 or 6";
-    BAD_CHUNK_SIZE "bad-chunk-size" Error NoStart "the chunk size is below 512 bytes or no power of two";
-    ZERO_DAEMON_SLEEP "zero-daemon-sleep" Error NoStart "daemon_sleep is 0: the array cannot be assembled any more";
-    BAD_WRITE_BEHIND "bad-write-behind" Error NoStart "write_behind is above 16383";
-    CLUSTERED "clustered" Note None "the bitmap belongs to a cluster";
-    SYNC_SIZE_SMALLER "sync-size-smaller" Warning None "sync_size is smaller than the array";
-    SYNC_SIZE_LARGER "sync-size-larger" Warning None "sync_size is larger than the array";
-    UUID_MISMATCH "uuid-mismatch" Error NoStart "the bitmap belongs to another array";
-    STALE_EVENTS "stale-events" Warning AllDirty "the bitmap is older than the array";
-    EVENTS_AHEAD "events-ahead" Warning None "the bitmap is more than one event ahead of the array";
-    MARKED_STALE "marked-stale" Warning AllDirty "the bitmap says of itself that it is out of date";
-    WRITE_ERROR "write-error" Error NoStart "the bitmap says that a write of it failed";
-    RESERVED_TOO_SMALL "reserved-space-too-small" Warning None "less space is reserved for the bitmap than it needs";
-    FILE_TOO_SMALL "file-too-small" Error NoStart "the bitmap file is shorter than its bits";
-    LOCKLESS_CHUNK_TOO_SMALL "lockless-chunk-too-small" Error NoStart "version 6: the chunks do not cover the array in the space there is";
-    LOCKLESS_SYNC_SIZE "lockless-sync-size-too-large" Error NoStart "version 6: sync_size is larger than the array, which kernel 7.3 refuses";
-    LOCKLESS_JOURNAL "lockless-with-journal" Error NoStart "version 6 on an array with a write journal";
-    LOCKLESS_NO_SPACE "lockless-no-space" Error NoStart "version 6 without any space";
-    LOCKLESS_PLACE "lockless-wrong-place" Error NoStart "version 6 in a file or on an LVM RAID volume";
-    LOCKLESS_OVERRUN "lockless-overrun" Danger Loss "version 6: the states reach past the reserved space and overwrite what lies there";
+    HEADER_CUT_OFF "header-cut-off" Error LeftOut Move "the device ends before the bitmap's first block does";
+    BITMAP_MISSING "bitmap-missing" Error NoStart Rebuild "the md superblock announces a bitmap where there are only zeros";
+    BAD_MAGIC "bad-magic" Error NoStart Rebuild "what lies in the bitmap's place is not a bitmap";
+    BAD_VERSION "bad-version" Error NoStart Rebuild "the bitmap's version is not 3, 4, 5 or 6";
+    BAD_CHUNK_SIZE "bad-chunk-size" Error NoStart Rebuild "the chunk size is below 512 bytes or no power of two";
+    ZERO_DAEMON_SLEEP "zero-daemon-sleep" Error NoStart MendHeader "daemon_sleep is 0: the array cannot be assembled any more";
+    BAD_WRITE_BEHIND "bad-write-behind" Error NoStart MendHeader "write_behind is above 16383";
+    CLUSTERED "clustered" Note None None "the bitmap belongs to a cluster";
+    SYNC_SIZE_SMALLER "sync-size-smaller" Warning None Rebuild "sync_size is smaller than the array";
+    SYNC_SIZE_LARGER "sync-size-larger" Warning None MendHeader "sync_size is larger than the array";
+    UUID_MISMATCH "uuid-mismatch" Error NoStart Rebuild "the bitmap belongs to another array";
+    STALE_EVENTS "stale-events" Warning AllDirty Rebuild "the bitmap is older than the array";
+    EVENTS_AHEAD "events-ahead" Warning None Rebuild "the bitmap is more than one event ahead of the array";
+    MARKED_STALE "marked-stale" Warning AllDirty Rebuild "the bitmap says of itself that it is out of date";
+    WRITE_ERROR "write-error" Error NoStart Rebuild "the bitmap says that a write of it failed";
+    RESERVED_TOO_SMALL "reserved-space-too-small" Warning None MendHeader "less space is reserved for the bitmap than it needs";
+    FILE_TOO_SMALL "file-too-small" Error NoStart Elsewhere "the bitmap file is shorter than its bits";
+    LOCKLESS_CHUNK_TOO_SMALL "lockless-chunk-too-small" Error NoStart Rebuild "version 6: the chunks do not cover the array in the space there is";
+    LOCKLESS_SYNC_SIZE "lockless-sync-size-too-large" Error NoStart MendHeader "version 6: sync_size is larger than the array, which kernel 7.3 refuses";
+    LOCKLESS_JOURNAL "lockless-with-journal" Error NoStart Elsewhere "version 6 on an array with a write journal";
+    LOCKLESS_NO_SPACE "lockless-no-space" Error NoStart Elsewhere "version 6 without any space";
+    LOCKLESS_PLACE "lockless-wrong-place" Error NoStart Elsewhere "version 6 in a file or on an LVM RAID volume";
+    LOCKLESS_OVERRUN "lockless-overrun" Danger Loss Move "version 6: the states reach past the reserved space and overwrite what lies there";
 }
 
 /// See the file's comment. FIRST_USE (a rule too) has a file of its own.
@@ -113,7 +113,13 @@ fn cut_off(case: &Case<'_>, input: &Input<'_>) -> Option<Finding> {
         &input.name,
         format!("the bitmap starts at byte {start}, its superblock has 256 bytes, and the device ends at byte {len}"),
         refusal(case, input, "EIO or EINVAL"),
-        "a truncated image or file: copy it again; otherwise use another member",
+        match input.is_bitmap_file() {
+            true => "a truncated file: copy it again; otherwise ".to_owned() + &repair::new_file(),
+            false => format!(
+                "a truncated image: copy it again; otherwise {}",
+                repair::moved(case)
+            ),
+        },
     ))
 }
 
@@ -215,6 +221,14 @@ impl Teller<'_> {
         }
     }
 
+    /// Bits that the kernel believes and nobody should.
+    fn distrust(&self) -> String {
+        match self.input.is_bitmap_file() || self.case.membership.is_none() {
+            true => "do not trust the bits: resynchronise everything".to_owned(),
+            false => repair::all_marked(self.case),
+        }
+    }
+
     fn mend(&self, what: &str) -> String {
         match self.input.is_bitmap_file() {
             true => format!(
@@ -234,7 +248,15 @@ impl Teller<'_> {
             _ => "EINVAL",
         };
         let kernel = refusal(self.case, self.input, errno);
-        self.found(kind, &violation.message, kernel, self.replace())
+        let repair = match violation.rule {
+            Rule::LocklessJournal | Rule::LocklessNoSpace | Rule::LocklessPlace
+                if !self.input.is_bitmap_file() && !self.case.is_dm_raid() =>
+            {
+                "start without the bitmap (mdadm --assemble --update=no-bitmap): it cannot be used there".to_owned()
+            }
+            _ => self.replace(),
+        };
+        self.found(kind, &violation.message, kernel, repair)
     }
 
     fn magic(&self, violation: &Violation) -> Finding {
@@ -301,8 +323,15 @@ impl Teller<'_> {
             (true, _) => "7.2 ignores the field; 7.3 takes it for an array that was being grown",
             (false, _) => "ignores the field and puts the array's own size in its place",
         };
-        let repair = "none needed: the running kernel writes the right value. Programs that count by this field \
-                      (mdadm -X) show a wrong number of chunks; what lies beyond it counts as dirty here";
+        let repair = match (self.input.is_bitmap_file(), smaller) {
+            (false, true) => self.mend("the field, marks what it did not cover,"),
+            (false, false) => self.mend("the field"),
+            (true, _) => "none needed: the running kernel writes the right value".to_owned(),
+        };
+        let repair = format!(
+            "{repair}. Programs that count by this field (mdadm -X) show a wrong number of chunks; what lies beyond it counts as \
+             dirty here"
+        );
         self.found(kind, &violation.message, kernel, repair)
     }
 
@@ -342,8 +371,11 @@ impl Teller<'_> {
             0 | 1 => kernel.to_owned(),
             _ => format!("reads one member's copy of the bitmap; if it is this one, it {kernel}"),
         };
-        let repair = "nothing can bring the lost marks back; let the resync finish. If the members may have been changed \
-                      apart from each other, compare them (echo check > /sys/block/mdX/md/sync_action)";
+        let repair = format!(
+            "nothing can bring the lost marks back: let the resync finish, or compare the members (echo check > \
+             /sys/block/mdX/md/sync_action). Or have no doubt: {}",
+            self.replace()
+        );
         self.found(kind, sentence, kernel, repair)
     }
 
@@ -358,8 +390,10 @@ impl Teller<'_> {
             &EVENTS_AHEAD,
             sentence,
             "accepts it without asking and believes the bits",
-            "find out why: are the md superblocks older copies, or is a fresher member missing? If it cannot be told, do not \
-             trust the bits: resynchronise everything",
+            format!(
+                "find out why: are the md superblocks older copies, or is a fresher member missing? If it cannot be told: {}",
+                self.distrust()
+            ),
         )
     }
 
@@ -376,8 +410,7 @@ impl Teller<'_> {
             &RESERVED_TOO_SMALL,
             &violation.message,
             "loads it without looking at the space",
-            "make sure that nothing lies behind the bitmap (mdbitmap examine --layout); or make the chunks larger: remove the \
-             bitmap and add it with a larger --bitmap-chunk",
+            self.mend("the field"),
         )
     }
 
@@ -393,7 +426,7 @@ impl Teller<'_> {
             &LOCKLESS_SYNC_SIZE,
             &violation.message,
             "up to 7.2 ignores the field; from 7.3 on refuses to start the array (EINVAL)",
-            self.replace(),
+            self.mend("the field"),
         )
     }
 
@@ -403,7 +436,10 @@ impl Teller<'_> {
             &LOCKLESS_OVERRUN,
             &violation.message,
             "7.2 and 7.3 write up to 1024 bytes past the space: into the bad-block log or the data, whatever lies there",
-            "make the array's bitmap smaller: create it anew with larger chunks or more space; until then do not start it",
+            match self.input.is_bitmap_file() {
+                true => repair::new_file(),
+                false => format!("do not start the array as it is: {}", repair::moved(self.case)),
+            },
         )
     }
 }

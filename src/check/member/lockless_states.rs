@@ -1,11 +1,12 @@
 //! State bytes of version 6.
 
+use super::repair;
 use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 
 kinds! {
-    UNKNOWN "unknown-chunk-states" Warning None "version 6: chunks in states that no kernel knows";
-    NEWER "states-of-newer-kernels" Note None "version 6: chunks in states that kernels before 7.2 do not know";
+    UNKNOWN "unknown-chunk-states" Warning None UniteCopies "version 6: chunks in states that no kernel knows";
+    NEWER "states-of-newer-kernels" Note None None "version 6: chunks in states that kernels before 7.2 do not know";
 }
 
 /// See the file's comment.
@@ -15,10 +16,12 @@ pub const RULE: Rule = Rule {
 };
 
 fn judge(case: &Case<'_>) -> Vec<Finding> {
-    super::in_use(case).flat_map(of_input).collect()
+    super::in_use(case)
+        .flat_map(|input| of_input(case, input))
+        .collect()
 }
 
-fn of_input(input: &Input<'_>) -> Vec<Finding> {
+fn of_input(case: &Case<'_>, input: &Input<'_>) -> Vec<Finding> {
     let Some(Ok(counts)) = input.counts() else {
         return Vec::new();
     };
@@ -37,7 +40,10 @@ fn of_input(input: &Input<'_>) -> Vec<Finding> {
             &input.name,
             format!("{unknown} of {} chunks have a state above 7", counts.chunks),
             "takes them for \"need sync\" as soon as it touches them",
-            "let the resync finish; a damaged block, or a kernel newer than this program?",
+            format!(
+                "a damaged block, or a kernel newer than this program? Let the resync finish; {}",
+                repair::unite(case)
+            ),
         ));
     }
     let named: Vec<String> = newer

@@ -9,7 +9,7 @@ mod files;
 mod first_use;
 mod kernel_rules;
 mod lockless_states;
-mod repair;
+pub(super) mod repair;
 mod state_bits;
 mod superblocks;
 #[cfg(test)]

@@ -7,9 +7,9 @@ use crate::format::bit_array::BitOrder;
 use crate::format::bitmap_super::{RawBitmapSuper, state};
 
 kinds! {
-    UNKNOWN "unknown-state-bits" Warning None "state has bits that no kernel known gives a meaning to in this version";
-    HOST_ENDIAN "host-endian" Note None "version 3: the order of the bits depends on the machine that wrote them";
-    PAD "pad-not-zero" Note None "bytes of the bitmap superblock that are reserved are not zero";
+    UNKNOWN "unknown-state-bits" Warning None None "state has bits that no kernel known gives a meaning to in this version";
+    HOST_ENDIAN "host-endian" Note None None "version 3: the order of the bits depends on the machine that wrote them";
+    PAD "pad-not-zero" Note None None "bytes of the bitmap superblock that are reserved are not zero";
 }
 
 /// See the file's comment.

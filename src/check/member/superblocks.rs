@@ -6,12 +6,12 @@ use crate::check::{Case, Finding, Input, Rule};
 use crate::format::super_check::Check;
 
 kinds! {
-    REJECTED "superblock-damaged" Error LeftOut "the md superblock of a device cannot be believed";
-    REMAINS "superblock-remains" Note None "beside the md superblock in use lie the remains of another";
-    SEVERAL "several-superblocks" Warning None "a device has md superblocks of several metadata versions";
-    REFUSED "member-refused" Error LeftOut "the kernel refuses a member because of its superblock";
-    TOO_SMALL "device-too-small" Error LeftOut "a device is smaller than its superblock says";
-    NOTHING "no-metadata" Error None "neither an md superblock nor a bitmap is there";
+    REJECTED "superblock-damaged" Error LeftOut Elsewhere "the md superblock of a device cannot be believed";
+    REMAINS "superblock-remains" Note None None "beside the md superblock in use lie the remains of another";
+    SEVERAL "several-superblocks" Warning None Elsewhere "a device has md superblocks of several metadata versions";
+    REFUSED "member-refused" Error LeftOut Elsewhere "the kernel refuses a member because of its superblock";
+    TOO_SMALL "device-too-small" Error LeftOut Elsewhere "a device is smaller than its superblock says";
+    NOTHING "no-metadata" Error None None "neither an md superblock nor a bitmap is there";
 }
 
 /// See the file's comment.

@@ -2,7 +2,10 @@
 
 use super::RULES;
 use crate::array::MetadataFilter;
-use crate::check::{Case, FileFacts, Finding, Input, LookOptions, catalogue};
+use crate::check::{
+    Case, FileFacts, Finding, Input, LookOptions, catalogue, leave_elsewhere,
+    tests::assert_repair_is_told,
+};
 use crate::device::extents::Unfit;
 use crate::device::{MemoryStore, Store, StoreError, filesystem};
 use crate::format::bitmap_rules::Rule as KernelRule;
@@ -109,7 +112,10 @@ impl Disk {
 fn judged(inputs: Vec<Input<'_>>) -> Vec<Finding> {
     let cases = Case::group(inputs);
     let all = |case: &Case<'_>| -> Vec<Finding> {
-        RULES.iter().flat_map(|rule| (rule.judge)(case)).collect()
+        let found = RULES.iter().flat_map(|rule| (rule.judge)(case));
+        let mut found: Vec<Finding> = found.collect();
+        leave_elsewhere(case, &mut found);
+        found
     };
     cases.iter().flat_map(all).collect()
 }
@@ -612,6 +618,7 @@ fn each_finding_has_an_image() {
             for text in [&finding.sentence, &finding.kernel, &finding.repair] {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{finding:?}");
             }
+            assert_repair_is_told(finding);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -5,7 +5,7 @@ use crate::check::finding::kinds;
 use crate::check::{Case, Finding, Input, Rule};
 
 kinds! {
-    UNREADABLE "unreadable" Error LeftOut "something could not be read";
+    UNREADABLE "unreadable" Error LeftOut Elsewhere "something could not be read";
 }
 
 /// The name of the finding: it has an exit status of its own.
