@@ -79,7 +79,7 @@ _mdbitmap() {
             return 0
             ;;
         mdbitmap__subcmd__check)
-            opts="-q -e -h --json --quiet --min-severity --metadata --offset --host-endian --help"
+            opts="-q -e -n -f -h --json --quiet --min-severity --metadata --offset --host-endian --repair --dry-run --undo --no-undo --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -103,6 +103,21 @@ _mdbitmap() {
                     ;;
                 --host-endian)
                     COMPREPLY=($(compgen -W "be32 be64" -- "${cur}"))
+                    return 0
+                    ;;
+                --undo)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)

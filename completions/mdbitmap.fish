@@ -58,8 +58,13 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s e -l metadat
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l host-endian -d 'Bit order of a version 3 bitmap that a big-endian host wrote: be32 or be64' -r -f -a "be32\t''
 be64\t''"
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l undo -d 'Keeps what is overwritten in FILE instead of the usual folder' -r -F
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l json -d 'One JSON object for all arrays'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s q -l quiet -d 'Prints nothing; the exit status tells'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l repair -d 'Repairs what can be repaired safely, and checks again: all members of one stopped array'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s n -l dry-run -d 'Shows what would be written, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -l no-undo -d 'Keeps nothing of what is overwritten: the change cannot be taken back'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s f -l force -d 'Calls members that were not given failed; says that no node of a cluster is up'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand extents" -l format -d 'table, json, csv, or mapfile (a domain for ddrescue -m)' -r -f -a "table\t''
 json\t''

@@ -8,6 +8,8 @@ mod map;
 mod marks;
 #[path = "readd_check.rs"]
 mod readd_check;
+#[path = "repair.rs"]
+mod repair;
 
 /// Sections of mdbitmap(8) behind the options.
 pub const MAIN: &[&str] = &[BITMAP, LIMITS, EXIT_STATUS, MAIN_EXAMPLES, MAIN_SEE_ALSO];
@@ -23,7 +25,13 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
             EXAMINE_EXAMPLES,
             VERB_SEE_ALSO,
         ],
-        "check" => vec![CHECK_OUTPUT, CHECK_STATUS, CHECK_EXAMPLES, VERB_SEE_ALSO],
+        "check" => vec![
+            CHECK_OUTPUT,
+            repair::NOTES,
+            CHECK_STATUS,
+            CHECK_EXAMPLES,
+            VERB_SEE_ALSO,
+        ],
         "extents" => vec![EXTENTS_OUTPUT, EXIT_STATUS, EXTENTS_EXAMPLES, VERB_SEE_ALSO],
         "dump" => vec![DUMP_NOTES, EXIT_STATUS, DUMP_EXAMPLES, VERB_SEE_ALSO],
         "unbundle" => vec![
@@ -379,6 +387,8 @@ A finding has
 .BR severity ,
 .B effect
 (none, all_dirty, unused, left_out, no_start, loss),
+.B repair_class
+(what can be done: see FINDINGS),
 .B subject
 (a device, or the array),
 .BR sentence ,
@@ -394,13 +404,19 @@ const CHECK_STATUS: &str = r#".SH "EXIT STATUS"
 Nothing was found, or notes only.
 .TP
 .B 1
-There is a warning, an error or a danger; or something given could not be opened.
+There is a warning, an error or a danger (with
+.BR \-\-repair :
+it is left); or something given could not be opened.
 .TP
 .B 2
 The command line cannot be understood; nothing was done.
 .TP
+.B 3
+.BR \-\-repair :
+refused, for the reasons given; nothing was written.
+.TP
 .B 4
-Something could not be read.
+Something could not be read, or written.
 "#;
 
 const CHECK_EXAMPLES: &str = r#".SH EXAMPLES
@@ -413,6 +429,12 @@ For a nightly script: the exit status tells.
 .TP
 .B mdbitmap check \-\-json disk*.img | jq \-r '.arrays[].findings[] | [.severity, .name, .subject] | @tsv'
 The findings about an array, from the images of its members, as a table.
+.TP
+.B mdbitmap check \-\-repair \-\-dry\-run /dev/sd[ab]1
+What a repair would write, what the next start would resynchronise, and what would be left.
+.TP
+.B mdbitmap check \-\-repair /dev/sd[ab]1 && mdadm \-\-assemble /dev/md0 /dev/sd[ab]1
+Repairs the bitmap of a stopped mirror, and starts it.
 "#;
 
 const CREATE_NOTES: &str = r#".SH NOTES

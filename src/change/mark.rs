@@ -136,7 +136,7 @@ impl Edit {
         // What means the same stays; what is new is a state that every kernel knows (reference/kernel.md R11).
         let now = ChunkState::from_byte(byte);
         let new = match self.known.of(chunk) {
-            Known::Dirty if now.is_dirty() => now,
+            Known::Dirty if now.is_dirty() && !matches!(now, ChunkState::Unknown(_)) => now,
             Known::Dirty => ChunkState::NeedSync,
             Known::Clean => ChunkState::Clean,
             Known::Unwritten if now.is_dirty() || now == ChunkState::Clean => ChunkState::Unwritten,
@@ -274,6 +274,32 @@ fn is_cut_off(bitmap: &Bitmap<'_>, array: &StoppedArray<'_>) -> bool {
 /// # Errors
 /// [`PlanError`] when a copy cannot be read, or too much would have to be held in memory.
 pub fn plan(draft: &Draft<'_>, edit: &Edit) -> Result<Marked, PlanError> {
+    plan_on(draft, &draft.array().copies, edit)
+}
+
+/// What an edit of these copies alone takes, sector by sector; all of them have the chunks that `edit` has.
+///
+/// # Errors
+/// As [`plan`].
+pub fn pieces_on<'d, 'c>(
+    draft: &Draft<'d>,
+    copies: impl IntoIterator<Item = &'c Copy<'d>>,
+    edit: &Edit,
+) -> Result<Vec<Piece>, PlanError>
+where
+    'd: 'c,
+{
+    Ok(plan_on(draft, copies, edit)?.pieces)
+}
+
+fn plan_on<'d, 'c>(
+    draft: &Draft<'d>,
+    copies: impl IntoIterator<Item = &'c Copy<'d>>,
+    edit: &Edit,
+) -> Result<Marked, PlanError>
+where
+    'd: 'c,
+{
     let array = draft.array();
     let empty = || ChunkSet::empty(edit.chunks.len()).map_err(|error| too_many(&error));
     let mut marked = Marked {
@@ -282,7 +308,7 @@ pub fn plan(draft: &Draft<'_>, edit: &Edit) -> Result<Marked, PlanError> {
         pieces: Vec::new(),
     };
     let mut state_bytes = 0;
-    for copy in &array.copies {
+    for copy in copies {
         for (number, slot) in (0..).zip(copy.slots(array.sync_size())?) {
             let slot = slot.with_sync_size(array.sync_size());
             let editor = Editor {

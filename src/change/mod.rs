@@ -11,6 +11,7 @@ pub mod execute;
 pub mod hold;
 pub mod knowledge;
 pub mod mark;
+pub mod mend;
 pub mod place;
 pub mod plan;
 pub mod planned;

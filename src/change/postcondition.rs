@@ -111,31 +111,37 @@ fn is_like(array: &StoppedArray<'_>, copy: &Copy<'_>, after: &AfterBitmap) -> bo
         && raw.chunk_bytes() == Some(after.chunk_bytes)
 }
 
-/// Copies that would not be believed: any whose header is written, and any that is believed now.
+/// Copies that would be believed less than they are now, and copies made or made anew that would not be believed.
 fn distrusted(array: &StoppedArray<'_>, result: &StoppedArray<'_>, plan: &Plan) -> Vec<String> {
     let is_written = |device: usize| {
         let mut writes = plan.steps.iter().flat_map(|step| &step.writes);
         writes.any(|write| write.device == device && write.part == Part::BitmapHeader)
     };
-    let was_trusted = |device: usize| {
-        let mut copies = array.copies.iter();
-        copies.any(|copy| copy.device == device && copy.is_trusted())
+    let suffices = |copy: &Copy<'_>| {
+        let before = array.copies.iter().find(|old| old.device == copy.device);
+        match (before.map(|before| &before.trust), &copy.trust) {
+            (_, Trust::Trusted) => true,
+            (Some(Trust::Mendable(_)), Trust::Mendable(_)) => true,
+            (Some(Trust::Worthless(_)) | None, _) => !is_written(copy.device),
+            _ => false,
+        }
     };
     let told = |copy: &Copy<'_>| match &copy.trust {
         Trust::Trusted => None,
         Trust::Mendable(reasons) | Trust::Worthless(reasons) => {
-            let counts = is_written(copy.device) || was_trusted(copy.device);
             let reasons: Vec<&str> = reasons.iter().map(|r| r.sentence.as_str()).collect();
-            let why = reasons.join("; ");
-            counts.then(|| {
-                format!(
-                    "{}: the bitmap would not be believed: {why}",
-                    name(result, copy.device)
-                )
-            })
+            Some(format!(
+                "{}: the bitmap would not be believed: {}",
+                name(result, copy.device),
+                reasons.join("; ")
+            ))
         }
     };
-    result.copies.iter().filter_map(told).collect()
+    let copies = result.copies.iter();
+    copies
+        .filter(|copy| !suffices(copy))
+        .filter_map(told)
+        .collect()
 }
 
 #[cfg(test)]
@@ -223,6 +229,20 @@ mod tests {
                 .contains("would not be believed: events: found 40"),
             "{error}"
         );
+        assert_eq!(reasons::<()>(Err(error)), ["plan-flawed"; 2]);
+    }
+
+    /// A field that is wrong beside the bits may stay wrong where something else is changed.
+    #[test]
+    fn a_copy_that_can_be_mended_may_stay_so_and_no_worse() {
+        let (stores, after) = sound();
+        for store in &stores {
+            // daemon_sleep
+            store.write_at(Bytes(8192 + 56), &[0; 4]).unwrap();
+        }
+        let array = read(&stores);
+        check(&array, &planned(&array, 41, after.clone())).unwrap();
+        let error = check(&array, &planned(&array, 40, after)).unwrap_err();
         assert_eq!(reasons::<()>(Err(error)), ["plan-flawed"; 2]);
     }
 

@@ -83,6 +83,12 @@ pub(super) fn report(changed: &Changed, matches: &ArgMatches, streams: &mut Stre
         false => change_text::write_changed(streams.out(), changed, changed.dry_run),
     };
     streams.note_write(written);
+    complain(changed, streams);
+    changed.status()
+}
+
+/// Says what the user should know beside, and what kept the change from being made.
+pub(super) fn complain(changed: &Changed, streams: &mut Streams<'_>) {
     let planned = changed.planned.iter().flat_map(|planned| &planned.notes);
     for note in changed.notes.iter().chain(planned) {
         streams.complain(note);
@@ -92,5 +98,4 @@ pub(super) fn report(changed: &Changed, matches: &ArgMatches, streams: &mut Stre
             streams.complain(line);
         }
     }
-    changed.status()
 }

@@ -100,10 +100,16 @@ struct Refused<'a> {
 /// # Errors
 /// What `out` reports.
 pub fn write_changed(out: &mut dyn io::Write, changed: &Changed) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &changed_json(changed))?;
+    out.write_all(b"\n")
+}
+
+/// The same as a part of something larger.
+pub fn changed_json(changed: &Changed) -> impl Serialize + '_ {
     let planned = changed.planned.as_ref();
     let plan = planned.map(|planned| &planned.plan);
     let notes = planned.into_iter().flat_map(|planned| &planned.notes);
-    let root = Root {
+    Root {
         schema: 1,
         verb: changed.verb,
         written: changed.written,
@@ -137,9 +143,7 @@ pub fn write_changed(out: &mut dyn io::Write, changed: &Changed) -> io::Result<(
             .collect(),
         refused: changed.failure.as_ref().map(refused).unwrap_or_default(),
         error: changed.failure.as_ref().and_then(error),
-    };
-    serde_json::to_writer(&mut *out, &root)?;
-    out.write_all(b"\n")
+    }
 }
 
 fn devices(plan: &Plan) -> Vec<Device<'_>> {

@@ -52,6 +52,12 @@ pub fn write_checked(out: &mut dyn Write, checked: &Checked, least: Severity) ->
     out.write_all(b"\n")
 }
 
+/// The reports of arrays as a part of something larger; findings from `least` up.
+pub fn arrays_json(arrays: &[ArrayReport], least: Severity) -> impl Serialize + '_ {
+    let all = arrays.iter().map(|one| array(one, least));
+    all.collect::<Vec<_>>()
+}
+
 fn array(array: &ArrayReport, least: Severity) -> ArrayJson<'_> {
     let shown = array
         .findings

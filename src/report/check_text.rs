@@ -9,7 +9,19 @@ use std::io::{self, Write};
 /// # Errors
 /// What `out` reports.
 pub fn write_checked(out: &mut dyn Write, checked: &Checked, least: Severity) -> io::Result<()> {
-    for (index, array) in checked.arrays.iter().enumerate() {
+    write_arrays(out, &checked.arrays, least)
+}
+
+/// The reports of these arrays.
+///
+/// # Errors
+/// What `out` reports.
+pub fn write_arrays(
+    out: &mut dyn Write,
+    arrays: &[ArrayReport],
+    least: Severity,
+) -> io::Result<()> {
+    for (index, array) in arrays.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }

@@ -19,6 +19,8 @@ pub mod map_text;
 pub mod number;
 pub mod readd_json;
 pub mod readd_text;
+pub mod repair_json;
+pub mod repair_text;
 pub mod restore;
 pub mod superblock_json;
 

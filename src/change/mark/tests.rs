@@ -86,7 +86,8 @@ fn model(version: u32, what: What, chunk: u64, asked: bool, known: Known, cell: 
         };
     }
     match (known, cell) {
-        (Known::Dirty, 2..=4 | 8..) => cell,
+        // One that no kernel knows becomes one that all of them take for the same.
+        (Known::Dirty, 2..=4) => cell,
         (Known::Dirty, _) => 3,
         (Known::Clean, _) => 1,
         (Known::Unwritten, 0 | 5..=7) => cell,

@@ -211,7 +211,7 @@ fn pieces(
 }
 
 /// The byte so many sectors from a superblock; `None` before the device's start.
-fn start_on(super_start: Bytes, offset: i32) -> Option<Bytes> {
+pub(super) fn start_on(super_start: Bytes, offset: i32) -> Option<Bytes> {
     let distance = i64::from(offset).checked_mul(i64::try_from(SECTOR_BYTES).ok()?)?;
     super_start.0.checked_add_signed(distance).map(Bytes)
 }

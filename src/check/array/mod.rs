@@ -8,7 +8,7 @@ mod members;
 mod readd;
 mod recovery;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod unclean;
 

@@ -185,10 +185,10 @@ fn file() -> Vec<u8> {
     file
 }
 
-type Make = fn() -> Vec<Vec<u8>>;
+pub(crate) type Make = fn() -> Vec<Vec<u8>>;
 
 /// What is found, all of it, and an array that has it.
-const CASES: &[(&[&str], Make)] = &[
+pub(crate) const CASES: &[(&[&str], Make)] = &[
     (&["copies-differ"], || {
         let mut disks = mirror();
         unclean(&mut disks);

@@ -50,7 +50,7 @@ fn of_member(case: &Case<'_>, input: &Input<'_>, member: &MemberSuper) -> Vec<Fi
             "the md superblock announces a bitmap (feature bit 1), but bitmap_offset is 0: there is no place for one",
             "runs the array without a bitmap on disk: after a crash everything is resynchronised",
             format!(
-                "{}, and takes the announcement back; then add a bitmap (mdadm --grow --bitmap=internal on the running array)",
+                "{}, and takes the announcement back; then add a bitmap (mdbitmap grow --bitmap=internal)",
                 repair::DOES_IT
             ),
         )],
@@ -76,7 +76,7 @@ fn none_at_all(case: &Case<'_>) -> Option<Finding> {
             case.title(),
             "no member announces an internal bitmap (a bitmap file, if there is one, has to be given as well)",
             "resynchronises everything after a crash, and copies a member that comes back completely",
-            "add one to the running array: mdadm --grow --bitmap=internal",
+            "add one: mdadm --grow --bitmap=internal on the running array, mdbitmap grow --bitmap=internal on the members of the stopped one",
         )
     })
 }

@@ -10,7 +10,7 @@ kinds! {
     SUPERBLOCK "overlaps-superblock" Danger Loss Move "the bitmap lies on the md superblock";
     BAD_BLOCK_LOG "overlaps-bad-block-log" Danger Loss Move "the bitmap lies on the bad-block log";
     LOCKLESS_LOG "lockless-over-bad-block-log" Danger Loss Move "version 6: mdadm 4.6 placed the bad-block log inside the bitmap";
-    PPL "overlaps-ppl" Danger Loss Move "the bitmap lies on the partial parity log";
+    PPL "overlaps-ppl" Danger Loss Elsewhere "the bitmap lies on the partial parity log";
     DATA "overlaps-data" Danger Loss Move "the bitmap lies on the array's data";
     UNALIGNED "unaligned-bitmap" Warning None Move "the bitmap does not start at a multiple of 4 KiB: its pages straddle the device's blocks";
     SHORT_PAGE "short-last-page" Note None None "the last page of the bitmap is written in less than the device's blocks";
@@ -77,6 +77,9 @@ fn tell(case: &Case<'_>, input: &Input<'_>, found: &Overlap, lockless: bool) -> 
             "{}; or, while the log is empty, assemble with mdadm --assemble --update=no-bbl, which gives up the log",
             repair::moved(case)
         ),
+        Neighbour::Ppl => "do not start the array: the two exclude each other; find out which of them it had, and remove the \
+                           other (mdadm --assemble --update=no-bitmap or --update=no-ppl)"
+            .to_owned(),
         _ => format!(
             "do not start the array before the fields are understood (mdbitmap examine --layout shows the areas); {}",
             repair::moved(case)

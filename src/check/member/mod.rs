@@ -13,7 +13,7 @@ pub(super) mod repair;
 mod state_bits;
 mod superblocks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unreadable;
 
 pub use unreadable::NAME as UNREADABLE;

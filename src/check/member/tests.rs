@@ -22,7 +22,14 @@ const UUID: [u8; 16] = *b"an array of ours";
 const DEVICE: u64 = 8192;
 const SYNC: u64 = 6144;
 
+/// What is found, and the members of the array that it is found on.
+pub(crate) struct Shown {
+    pub findings: Vec<Finding>,
+    pub members: Vec<MemoryStore>,
+}
+
 /// A member of a clean mirror, and what lies on it.
+#[derive(Clone)]
 struct Disk {
     md: Builder,
     last: fn(&mut RawSuper),
@@ -95,9 +102,31 @@ impl Disk {
         image
     }
 
+    fn store(&self, name: &str) -> MemoryStore {
+        MemoryStore::new(name, self.image()).with_blocks(self.blocks.0, self.blocks.1)
+    }
+
+    /// Both members of the mirror, but for one that has failed.
+    fn members(&self) -> Vec<MemoryStore> {
+        let member = |number: u32| {
+            let mut disk = self.clone();
+            disk.md.dev_number = number;
+            disk.md.device_uuid[0] ^= number as u8;
+            let failed = disk.md.roles.get(number as usize) == Some(&0xfffe);
+            (!failed).then(|| disk.store(&format!("disk{number}")))
+        };
+        (0..self.md.raid_disks).filter_map(member).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            findings: self.found(),
+            members: self.members(),
+        }
+    }
+
     fn found(&self) -> Vec<Finding> {
-        let store =
-            MemoryStore::new("disk", self.image()).with_blocks(self.blocks.0, self.blocks.1);
+        let store = self.store("disk");
         let options = LookOptions {
             metadata: self.metadata,
             offset: self.offset,
@@ -120,37 +149,45 @@ fn judged(inputs: Vec<Input<'_>>) -> Vec<Finding> {
     cases.iter().flat_map(all).collect()
 }
 
-fn disk_with(change: fn(&mut Disk)) -> Vec<Finding> {
+fn disk_with(change: fn(&mut Disk)) -> Shown {
     let mut disk = disk();
     change(&mut disk);
-    disk.found()
+    disk.shown()
 }
 
-fn lockless_with(change: fn(&mut Disk)) -> Vec<Finding> {
+fn lockless_with(change: fn(&mut Disk)) -> Shown {
     let mut disk = lockless();
     change(&mut disk);
-    disk.found()
+    disk.shown()
+}
+
+/// Something that is no member of md's own arrays.
+fn apart(findings: Vec<Finding>) -> Shown {
+    Shown {
+        findings,
+        members: Vec::new(),
+    }
 }
 
 /// Two of these as members 0 and 1.
-fn pair(change: fn(&mut Disk, u32)) -> Vec<Finding> {
+fn pair(change: fn(&mut Disk, u32)) -> Shown {
     let image = |number| {
         let mut disk = disk();
         disk.md.dev_number = number;
+        disk.md.device_uuid[0] ^= number as u8;
         change(&mut disk, number);
         MemoryStore::new(format!("disk{number}"), disk.image())
     };
-    let stores = [image(0), image(1)];
-    judged(
-        stores
-            .iter()
-            .map(|store| Input::look(store, &LookOptions::default()))
-            .collect(),
-    )
+    let members = vec![image(0), image(1)];
+    let looked = members
+        .iter()
+        .map(|store| Input::look(store, &LookOptions::default()));
+    let findings = judged(looked.collect());
+    Shown { findings, members }
 }
 
 /// A clustered bitmap of three nodes, a slot each 4 KiB.
-fn cluster(change: fn(&mut RawBitmapSuper, u32)) -> Vec<Finding> {
+fn cluster(change: fn(&mut RawBitmapSuper, u32)) -> Shown {
     let mut disk = disk();
     disk.md.features = feature::CLUSTERED;
     disk.bitmap = header(5);
@@ -161,10 +198,10 @@ fn cluster(change: fn(&mut RawBitmapSuper, u32)) -> Vec<Finding> {
         disk.patch
             .push((8192 + 4096 * slot as usize, raw.to_bytes().to_vec()));
     }
-    disk.found()
+    disk.shown()
 }
 
-fn dm_raid(change: fn(&mut RawBitmapSuper)) -> Vec<Finding> {
+fn dm_raid(change: fn(&mut RawBitmapSuper)) -> Shown {
     let mut raw = dm_raid::RawSuper::mirror(2, SYNC);
     raw.events = 20;
     let mut bitmap = header(4);
@@ -174,11 +211,11 @@ fn dm_raid(change: fn(&mut RawBitmapSuper)) -> Vec<Finding> {
     image[..512].copy_from_slice(&raw.to_bytes());
     image[4096..4352].copy_from_slice(&bitmap.to_bytes());
     let store = MemoryStore::new("meta", image);
-    judged(vec![Input::look(&store, &LookOptions::default())])
+    apart(judged(vec![Input::look(&store, &LookOptions::default())]))
 }
 
 /// A 0.90 member; its bitmap lies 4 KiB behind the superblock.
-fn v090(change: fn(&mut md_v090::Builder, &mut RawBitmapSuper)) -> Vec<Finding> {
+fn v090(change: fn(&mut md_v090::Builder, &mut RawBitmapSuper)) -> Shown {
     let len = DEVICE as usize * 512;
     let mut md = md_v090::Builder::mirror(Bytes(len as u64));
     (md.uuid, md.events) = (UUID, Events(20));
@@ -190,7 +227,7 @@ fn v090(change: fn(&mut md_v090::Builder, &mut RawBitmapSuper)) -> Vec<Finding> 
     image[start..start + 4096].copy_from_slice(&md.build().to_bytes());
     image[start + 4096..start + 4352].copy_from_slice(&bitmap.to_bytes());
     let store = MemoryStore::new("old", image);
-    judged(vec![Input::look(&store, &LookOptions::default())])
+    apart(judged(vec![Input::look(&store, &LookOptions::default())]))
 }
 
 fn sound_facts() -> FileFacts {
@@ -205,7 +242,7 @@ fn sound_facts() -> FileFacts {
 }
 
 /// A bitmap file, with a member of its array, which has no other bitmap.
-fn file(change: fn(&mut RawBitmapSuper, &mut FileFacts, &mut Vec<u8>)) -> Vec<Finding> {
+fn file(change: fn(&mut RawBitmapSuper, &mut FileFacts, &mut Vec<u8>)) -> Shown {
     let (mut raw, mut facts, mut bits) = (header(4), sound_facts(), vec![0; 256]);
     change(&mut raw, &mut facts, &mut bits);
     let mut member = disk();
@@ -220,7 +257,7 @@ fn file(change: fn(&mut RawBitmapSuper, &mut FileFacts, &mut Vec<u8>)) -> Vec<Fi
         .map(|store| Input::look(store, &LookOptions::default()))
         .collect();
     inputs[1].file = Some(facts);
-    judged(inputs)
+    apart(judged(inputs))
 }
 
 /// A store of which reads of some bytes fail.
@@ -263,16 +300,16 @@ impl Store for Failing {
 }
 
 /// Reads of these bytes fail.
-fn failing(bytes: Range<u64>) -> Vec<Finding> {
+fn failing(bytes: Range<u64>) -> Shown {
     let inner = MemoryStore::new("disk", disk().image());
     let store = Failing { inner, bytes };
-    judged(vec![Input::look(&store, &LookOptions::default())])
+    apart(judged(vec![Input::look(&store, &LookOptions::default())]))
 }
 
-type Make = fn() -> Vec<Finding>;
+pub(crate) type Make = fn() -> Shown;
 
 /// What is found, all of it, and an image that has it.
-const CASES: &[(&[&str], Make)] = &[
+pub(crate) const CASES: &[(&[&str], Make)] = &[
     // superblocks
     (&["superblock-damaged"], || {
         disk_with(|d| d.patch.push((4096 + 216, vec![1, 2, 3, 4])))
@@ -607,7 +644,7 @@ const CASES: &[(&[&str], Make)] = &[
 fn each_finding_has_an_image() {
     let mut wrong = Vec::new();
     for (index, (expected, make)) in CASES.iter().enumerate() {
-        let findings = make();
+        let findings = make().findings;
         let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
         if names != *expected {
             wrong.push(format!(
@@ -642,12 +679,12 @@ fn sound_images_have_no_finding() {
     assert_eq!(disk().found(), []);
     assert_eq!(lockless().found(), []);
     assert_eq!(
-        disk_with(|d| d.cells[96..].fill(0xff)),
+        disk_with(|d| d.cells[96..].fill(0xff)).findings,
         [],
         "the fill of mdadm"
     );
     assert_eq!(
-        disk_with(|d| (d.bitmap.events, d.md.events) = (21, Events(20))),
+        disk_with(|d| (d.bitmap.events, d.md.events) = (21, Events(20))).findings,
         [],
         "one event ahead"
     );
@@ -655,31 +692,35 @@ fn sound_images_have_no_finding() {
         disk_with(|d| {
             d.cells[3] = 9;
             d.md.resync_offset = Some(Sectors(0));
-        }),
+        })
+        .findings,
         [],
         "dirt on an array that is not clean"
     );
     assert_eq!(
-        disk_with(|d| d.blocks = (4096, 4096)),
+        disk_with(|d| d.blocks = (4096, 4096)).findings,
         [],
         "aligned, whole blocks"
     );
-    assert_eq!(disk_with(|d| d.md.bad_block_log = Some((16, 8))), []);
     assert_eq!(
-        lockless_with(|d| d.cells.copy_from_slice(&[0, 1, 2, 3].repeat(12))),
+        disk_with(|d| d.md.bad_block_log = Some((16, 8))).findings,
         []
     );
-    assert_eq!(dm_raid(|_| ()), []);
-    assert_eq!(v090(|_, _| ()), []);
-    assert_eq!(file(|_, _, _| ()), []);
-    assert_eq!(pair(|_, _| ()), []);
-    assert_eq!(failing(0..0), []);
+    assert_eq!(
+        lockless_with(|d| d.cells.copy_from_slice(&[0, 1, 2, 3].repeat(12))).findings,
+        []
+    );
+    assert_eq!(dm_raid(|_| ()).findings, []);
+    assert_eq!(v090(|_, _| ()).findings, []);
+    assert_eq!(file(|_, _, _| ()).findings, []);
+    assert_eq!(pair(|_, _| ()).findings, []);
+    assert_eq!(failing(0..0).findings, []);
     // New from mdadm: all bits set, no event yet.
     let new = disk_with(|d| {
         (d.bitmap.events, d.bitmap.events_cleared, d.md.events) = (0, 0, Events(0));
         (d.cells, d.md.resync_offset) = (vec![0xff; 3840], Some(Sectors(0)));
     });
-    assert_eq!(new, []);
+    assert_eq!(new.findings, []);
 }
 
 #[test]
@@ -696,5 +737,5 @@ fn members_out_of_sync_are_not_judged_by_their_bitmap() {
             (d.md.events, d.bitmap.events, d.bitmap.magic) = (Events(3), 3, 1);
         }
     });
-    assert_eq!(findings, []);
+    assert_eq!(findings.findings, []);
 }

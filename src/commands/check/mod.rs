@@ -1,5 +1,6 @@
 //! `check`: everything that can be wrong with bitmaps, their members and their arrays.
 
+pub mod repair;
 mod result;
 
 pub use result::{ArrayReport, Checked, Failed};

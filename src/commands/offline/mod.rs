@@ -39,21 +39,43 @@ pub enum UndoPlace {
 /// Makes the plan of a change to an array.
 pub type Planner<'p> = dyn Fn(&StoppedArray<'_>, Moment) -> Result<Planned, PlanError> + 'p;
 
+/// Looks at the members while they are held: nobody else can have changed them between one look and the other.
+pub trait Witness {
+    /// Before anything is planned: the devices in the order given.
+    fn before(&self, _devices: &[&dyn Store]) {}
+
+    /// After everything was written and read back: the members in the order of [`StoppedArray::devices`].
+    fn after(&self, _devices: &[&dyn Store]) {}
+}
+
+/// Nobody looks.
+impl Witness for () {}
+
 /// Changes the stopped array of `options.devices` as `planner` plans.
 pub fn change(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
+    change_before(options, planner, &())
+}
+
+/// The same before a witness.
+pub fn change_before(
+    options: &OfflineOptions,
+    planner: &Planner<'_>,
+    witness: &dyn Witness,
+) -> Changed {
     Changed {
         verb: options.verb,
         dry_run: options.dry_run,
-        ..changed(options, planner)
+        ..changed(options, planner, witness)
     }
 }
 
-fn changed(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
+fn changed(options: &OfflineOptions, planner: &Planner<'_>, witness: &dyn Witness) -> Changed {
     let held = match hold(&options.devices) {
         Ok(held) => held,
         Err(error) => return Changed::failed(Failure::Hold(error)),
     };
     let stores = held.stores();
+    witness.before(&stores);
     let planned = StoppedArray::read(&stores).and_then(|array| {
         let planned = planner(&array, Moment::now())?;
         postcondition::check(&array, &planned)?;
@@ -70,7 +92,10 @@ fn changed(options: &OfflineOptions, planner: &Planner<'_>) -> Changed {
     }
     if let Some(planned) = &changed.planned {
         match carry_out(planned, &stores, &mut changed.notes) {
-            Ok(()) => changed.written = true,
+            Ok(()) => {
+                changed.written = true;
+                witness.after(&stores);
+            }
             Err(failure) => changed.failure = Some(failure),
         }
     }
