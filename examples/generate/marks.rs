@@ -151,6 +151,12 @@ would go that count at the next start (the array was not stopped cleanly, or its
 .B mdbitmap clear
 compares the data instead. No mark goes while a slot of the array is open. The bitmap keeps its chunk size, delay and place: to change these,
 .BR "mdbitmap grow" .
+.PP
+Where the bitmap is not one that the kernel would work with on all members, it is made anew, with the chunks, delay and write\-behind of the dump, and says what the copies say that
+are to be believed, and the dump. Where none is, every chunk becomes marked (a full resync), since nothing is known of what was marked after the dump was made; unless the
+superblocks are those of the dump and the array was stopped cleanly with all members: then the dump is enough.
+.B \-\-replace \-\-force
+vouches for the dump in other cases. An array without a bitmap gets one: with the dump's marks when it was stopped cleanly, else with all.
 .SH "INTO A FILE OR A BARE DEVICE"
 When one file or block device is named that has no md superblock, it gets exactly the bytes that the dump tells: superblock, bits or states, all slots, in the bit order that was dumped; a file
 that ended too early ends there again. A new file is whole or not there at all. With

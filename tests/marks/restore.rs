@@ -275,3 +275,44 @@ fn files_that_are_no_bitmaps_are_left_alone() {
     );
     assert_eq!(output.status.code(), Some(3));
 }
+
+/// A bitmap that is lost, or that was taken away, is made anew as the dump describes it.
+#[test]
+fn a_bitmap_that_is_lost_is_made_anew() {
+    for (round, array) in all(4).into_iter().enumerate() {
+        let array = Array {
+            dirty: vec![2, 40],
+            clean: round % 2 == 0,
+            ..array
+        };
+        let folder = folder();
+        let folder = folder.path();
+        array.write(folder);
+        let names = array.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        fs::write(folder.join("dump"), dump(folder, &names, &[])).unwrap();
+        // The headers are overwritten.
+        for name in &names {
+            let path = folder.join(name);
+            let mut image = fs::read(&path).unwrap();
+            image[8192..8704].fill(0x55);
+            fs::write(path, image).unwrap();
+        }
+        let (out, _) = verb(folder, &array, &["restore", "dump"], 0);
+        let expected: Vec<u64> = match array.clean {
+            true => vec![2, 40],
+            false => (0..array.chunks()).collect(),
+        };
+        assert!(out.contains("made anew"), "{out}");
+        assert_eq!(marked(folder, &array), expected);
+        sound(folder, &array);
+        let (out, _) = verb(folder, &array, &["examine", "--json"], 0);
+        assert!(
+            out.contains(&format!("\"resync_bytes\":{}", expected.len() * 4096)),
+            "{out}"
+        );
+        // And again: what is there now is believed.
+        let (out, _) = verb(folder, &array, &["restore", "dump"], 0);
+        assert!(out.contains("nothing to do"), "{out}");
+    }
+}

@@ -113,45 +113,56 @@ impl Marking<'_> {
 impl Planning {
     /// The plan with what the verb has to say, and what holds for all of them.
     pub fn told(
-        mut self,
+        self,
         array: &StoppedArray<'_>,
-        mut sentences: Vec<String>,
+        sentences: Vec<String>,
         notes: Vec<String>,
     ) -> Planned {
-        if !self.admitted.failed.is_empty() {
-            let slots: Vec<String> = array
-                .membership
-                .missing
-                .iter()
-                .map(u32::to_string)
-                .collect();
-            sentences.push(format!(
-                "slot {}: the member that was not given has failed, and has to be added anew",
-                slots.join(", ")
-            ));
-        }
-        if self.made_unclean {
-            sentences.push(
-                "the array counts as not stopped cleanly from now on: of a clean one, kernels drop the marks and synchronise nothing"
-                    .to_owned(),
-            );
-        }
-        sentences.push(next_start(array, &self.planned.after));
-        if is_alone(array) {
-            sentences.push("a member that is re-added gets what is marked".to_owned());
-        }
-        self.planned.sentences = sentences;
-        self.planned.notes.extend(notes);
-        let bitmap = self.planned.after.bitmap.as_ref();
-        if bitmap.is_some_and(|bitmap| bitmap.version == 6 && bitmap.dirty_chunks > 0) {
-            // reference/kernel.md trap 12.
-            self.planned.notes.push(
-                "kernels before 7.3 leave out some of the marked chunks of a lockless bitmap when they synchronise: start the array on a newer one"
-                    .to_owned(),
-            );
-        }
-        self.planned
+        let beside = Beside {
+            unclean: self.made_unclean,
+            failed: self.admitted.failed,
+        };
+        told(array, self.planned, &beside, sentences, notes)
     }
+}
+
+/// A plan with what the verb has to say, and what holds for all of them. `beside` is what newly becomes of the array.
+pub(super) fn told(
+    array: &StoppedArray<'_>,
+    mut planned: Planned,
+    beside: &Beside,
+    mut sentences: Vec<String>,
+    notes: Vec<String>,
+) -> Planned {
+    if !beside.failed.is_empty() {
+        let missing = &array.membership.missing;
+        let slots: Vec<String> = missing.iter().map(u32::to_string).collect();
+        sentences.push(format!(
+            "slot {}: the member that was not given has failed, and has to be added anew",
+            slots.join(", ")
+        ));
+    }
+    if beside.unclean {
+        sentences.push(
+            "the array counts as not stopped cleanly from now on: of a clean one, kernels drop the marks and synchronise nothing"
+                .to_owned(),
+        );
+    }
+    sentences.push(next_start(array, &planned.after));
+    if is_alone(array) {
+        sentences.push("a member that is re-added gets what is marked".to_owned());
+    }
+    planned.sentences = sentences;
+    planned.notes.extend(notes);
+    let bitmap = planned.after.bitmap.as_ref();
+    if bitmap.is_some_and(|bitmap| bitmap.version == 6 && bitmap.dirty_chunks > 0) {
+        // reference/kernel.md trap 12.
+        planned.notes.push(
+            "kernels before 7.3 leave out some of the marked chunks of a lockless bitmap when they synchronise: start the array on a newer one"
+                .to_owned(),
+        );
+    }
+    planned
 }
 
 /// What the copies say together once they are changed.

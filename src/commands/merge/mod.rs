@@ -88,7 +88,7 @@ fn own_knowledge(array: &StoppedArray<'_>, coverage: Coverage) -> Result<Knowled
 }
 
 /// The chunks of the array that another bitmap calls dirty, or that it and the array's own contradict each other about.
-fn contribution(own: &Knowledge, other: &Knowledge) -> Result<ChunkSet, PlanError> {
+pub(super) fn contribution(own: &Knowledge, other: &Knowledge) -> Result<ChunkSet, PlanError> {
     let other = other
         .rescaled(own.coverage())
         .map_err(|error| too_many(&error))?;

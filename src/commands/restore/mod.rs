@@ -6,6 +6,7 @@
 
 mod evidence;
 mod file;
+mod rebuild;
 #[cfg(test)]
 mod tests;
 
@@ -46,10 +47,11 @@ pub fn plan(
     now: Moment,
 ) -> Result<Planned, PlanError> {
     let sources = chosen(array, options)?;
-    let coverage = mark::editable(array)?;
-    match options.replace {
-        true => replaced(array, coverage, &sources, options, now),
-        false => unite(array, coverage, &sources, options.force, now),
+    match (mark::editable(array), options.replace) {
+        (Ok(coverage), true) => replaced(array, coverage, &sources, options, now),
+        (Ok(coverage), false) => unite(array, coverage, &sources, options.force, now),
+        (Err(PlanError::Refused(_)), _) => rebuild::plan(array, &sources, options, now),
+        (Err(error), _) => Err(error),
     }
 }
 

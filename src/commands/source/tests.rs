@@ -178,3 +178,13 @@ pub(in crate::commands) fn md_of(member: &crate::array::MemberSuper) -> MdFacts 
         device_roles: Vec::new(),
     }
 }
+
+impl MarkSource {
+    /// The same, and this is what it says.
+    pub(in crate::commands) fn with_known(self, known: Knowledge) -> MarkSource {
+        MarkSource {
+            place: Place::Ready(Box::new(known)),
+            ..self
+        }
+    }
+}

@@ -158,4 +158,15 @@ after_a_crash() { # NAME LEVEL COUNT KIND ARGUMENTS...
     check 0 "$name: what was spoilt last is marked by hand" mdbitmap set --no-undo --all $members
     start_and_stop "$name" $members
     check_agree "$name: everything agrees" 11111 "$kind" "9 10 11 $far $farther" $members
+
+    # restore over a bitmap that is lost: everything is marked, and synchronised.
+    for member in $members; do
+        yes lost | dd of="$member" bs=512 seek=16 count=1 iflag=fullblock oflag=direct conv=notrunc 2>/dev/null
+    done
+    spoil 9 $members; spoil $far $members
+    check 0 "$name: restore over a lost bitmap" mdbitmap restore --no-undo "/tmp/$name.dump" $members
+    check_match "$name: it says that everything is marked" 'every chunk, because' "$(cat $STATE/stdout)"
+    start_and_stop "$name" $members
+    check_agree "$name: all of it was synchronised" 11 "$kind" "9 $far" $members
+    check_marks "$name: the bitmap made anew is in use" 0 $members
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
     fn damaged_metadata_is_survived(
         version in prop_oneof![Just(4u32), Just(6)],
@@ -52,7 +52,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(25))]
     /// Any subset of the sectors of the step under way, after all steps before it.
     #[test]
     fn a_power_cut_at_any_moment_forgets_nothing(

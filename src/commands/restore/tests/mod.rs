@@ -1,5 +1,7 @@
 //! `restore` on arrays in memory.
 
+mod rebuild;
+
 use super::*;
 use crate::bitmap::ChunkSet;
 use crate::change::Known;
