@@ -58,6 +58,9 @@ _mdbitmap() {
             mdbitmap,unbundle)
                 cmd="mdbitmap__subcmd__unbundle"
                 ;;
+            mdbitmap,undo)
+                cmd="mdbitmap__subcmd__undo"
+                ;;
             *)
                 ;;
         esac
@@ -65,7 +68,7 @@ _mdbitmap() {
 
     case "${cmd}" in
         mdbitmap)
-            opts="-h -V --help --version examine check extents dump unbundle compare map readd-check create grow set clear merge restore"
+            opts="-h -V --help --version examine check extents dump unbundle compare map readd-check create grow set clear merge restore undo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -730,6 +733,20 @@ _mdbitmap() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mdbitmap__subcmd__undo)
+            opts="-l -n -h --list --dry-run --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -40,6 +40,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "set" -d 'Marks ch
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "clear" -d 'Takes marks off chunks of a stopped array\'s bitmap that are equal on all members'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "merge" -d 'Adds the marks of other bitmaps to those of a stopped array'
 complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "restore" -d 'Puts the marks of a dump back into a stopped array\'s bitmap, or makes a bitmap file of it'
+complete -c mdbitmap -n "__fish_mdbitmap_needs_command" -f -a "undo" -d 'Takes back a change of a stopped array, also one that stopped half-way'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l width -d 'Columns of --layout and --map; otherwise those of the terminal, or 80' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -s e -l metadata -d 'Looks for this metadata only: 0.90, 1, 1.0, 1.1, 1.2, dm-raid' -r
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand examine" -l offset -d 'The bitmap starts this far into the device; a suffix is required: 8K, 16s' -r
@@ -186,3 +187,7 @@ complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l no-undo -d
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -l json -d 'Prints JSON: what is, or would be, written, and why not'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s f -l force -d 'Vouches that nothing was marked after the dump was made (--replace); replaces a bitmap file; and as elsewhere'
 complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand undo" -s l -l list -d 'Lists the undo files of the usual folder, and how far their changes have come'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand undo" -s n -l dry-run -d 'Shows what would be put back, and writes nothing'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand undo" -l json -d 'Prints JSON: what is, or would be, put back, and why not'
+complete -c mdbitmap -n "__fish_mdbitmap_using_subcommand undo" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -5,5 +5,8 @@
 
 #[test]
 fn transcripts() {
-    trycmd::TestCases::new().case("tests/cmd/*.md");
+    trycmd::TestCases::new()
+        // The usual folder for undo files is not a test's to write to.
+        .env("MDBITMAP_UNDO_DIR", "undo")
+        .case("tests/cmd/*.md");
 }

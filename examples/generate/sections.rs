@@ -10,6 +10,8 @@ mod marks;
 mod readd_check;
 #[path = "repair.rs"]
 mod repair;
+#[path = "undo.rs"]
+mod undo;
 
 /// Sections of mdbitmap(8) behind the options.
 pub const MAIN: &[&str] = &[BITMAP, LIMITS, EXIT_STATUS, MAIN_EXAMPLES, MAIN_SEE_ALSO];
@@ -50,6 +52,7 @@ pub fn of_verb(name: &str) -> Vec<&'static str> {
         "compare" => vec![COMPARE_NOTES, EXIT_STATUS, COMPARE_EXAMPLES, VERB_SEE_ALSO],
         "create" => vec![CREATE_NOTES, EXIT_STATUS, CREATE_EXAMPLES, VERB_SEE_ALSO],
         "grow" => vec![grow::NOTES, EXIT_STATUS, grow::EXAMPLES, VERB_SEE_ALSO],
+        "undo" => vec![undo::NOTES, EXIT_STATUS, undo::EXAMPLES, VERB_SEE_ALSO],
         "set" => vec![
             marks::EXTENTS,
             marks::SET,

@@ -1,7 +1,9 @@
 //! Metadata in words: what the fields of superblocks and bitmap headers say, and which of them differ.
 
-use super::plan::Part;
-use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper, state as bitmap_state};
+use super::plan::{Guard, Part};
+use crate::format::bitmap_super::{
+    BITMAP_MAGIC, BITMAP_SUPER_BYTES, RawBitmapSuper, state as bitmap_state,
+};
 use crate::format::md_v1::{self, feature, role};
 use crate::format::md_v090::{self, RECOVERED, disk_state, state};
 use crate::format::{utc, uuid_text};
@@ -39,7 +41,22 @@ pub fn fields(part: Part, bytes: &[u8]) -> Vec<Field> {
 
 /// The fields in which two such places differ. Checksums are left out: they follow from the others.
 pub fn differences(part: Part, old: &[u8], new: &[u8]) -> Vec<Difference> {
+    let is_header = |bytes: &[u8]| bytes.starts_with(&BITMAP_MAGIC.to_le_bytes());
+    // The area of a bitmap begins with its header, while it has one.
+    let part = match part {
+        Part::BitmapArea if is_header(old) || is_header(new) => Part::BitmapHeader,
+        part => part,
+    };
     let (olds, news) = (fields(part, old), fields(part, new));
+    if part == Part::BitmapHeader && is_header(old) && !is_header(new) {
+        // What it said is of no interest any more.
+        let bitmap = |fields: &[Field]| fields.first().map(|field| field.value.clone());
+        return vec![Difference {
+            name: "bitmap".to_owned(),
+            old: bitmap(&olds).unwrap_or_default(),
+            new: bitmap(&news).unwrap_or_else(|| "none".to_owned()),
+        }];
+    }
     let value = |fields: &[Field], name: &str| {
         let field = fields.iter().find(|field| field.name == name);
         field.map_or_else(|| "-".to_owned(), |field| field.value.clone())
@@ -55,6 +72,52 @@ pub fn differences(part: Part, old: &[u8], new: &[u8]) -> Vec<Difference> {
     })
     .filter(|difference| difference.old != difference.new)
     .collect()
+}
+
+/// The superblocks and bitmap headers of some devices, while a plan goes on: what each of its writes changes, in words.
+#[derive(Debug, Clone)]
+pub struct Images(Vec<Guard>);
+
+impl Images {
+    /// What is there before the first write.
+    pub fn new(guards: &[Guard]) -> Images {
+        Images(guards.to_vec())
+    }
+
+    /// Puts `new` in the place of `old`; the fields that this changes. `old` is only asked where no guard has it.
+    pub fn write(
+        &mut self,
+        part: Part,
+        device: usize,
+        start: u64,
+        old: Option<&[u8]>,
+        new: &[u8],
+    ) -> Vec<Difference> {
+        let end = start.saturating_add(new.len() as u64);
+        let mut told = None;
+        for guard in self.0.iter_mut().filter(|guard| guard.device == device) {
+            let guard_end = guard.start.0.saturating_add(guard.bytes.len() as u64);
+            let (from, to) = (start.max(guard.start.0), end.min(guard_end));
+            if from >= to {
+                continue;
+            }
+            let before = guard.bytes.clone();
+            let place = |at: u64, base: u64| usize::try_from(at - base).unwrap_or(usize::MAX);
+            let into = guard
+                .bytes
+                .get_mut(place(from, guard.start.0)..place(to, guard.start.0));
+            let with = new.get(place(from, start)..place(to, start));
+            if let (Some(into), Some(with)) = (into, with) {
+                into.copy_from_slice(with);
+            }
+            // A header that is written where another one lay begins where that one began.
+            let is_bitmap = guard.start.0 == start && part != Part::BadBlockLog;
+            if part == Part::Superblock || is_bitmap {
+                told = Some(differences(part, &before, &guard.bytes));
+            }
+        }
+        told.unwrap_or_else(|| differences(part, old.unwrap_or_default(), new))
+    }
 }
 
 /// What a sector holds, and what it would have to hold, where it is none of the `known`: in the words of the fields that
@@ -144,7 +207,13 @@ impl List {
         let fixed = &raw.fixed;
         let has = |bit| fixed.feature_map & bit != 0;
         self.add("events", fixed.events);
-        self.add("updated", utc::text(raw.updated_seconds()));
+        // The kernel records no microseconds, mdbitmap does.
+        let second = utc::text(raw.updated_seconds());
+        let moment = match (second.strip_suffix(" UTC"), fixed.utime >> 40) {
+            (Some(second), micros @ 1..) => format!("{second}.{micros:06} UTC"),
+            _ => second,
+        };
+        self.add("updated", moment);
         self.add("resync", resync(fixed.resync_offset, u64::MAX));
         let place = match (has(feature::BITMAP_OFFSET), has(feature::CLUSTERED)) {
             (false, _) if has(feature::PPL | feature::MULTIPLE_PPLS) => {
@@ -241,7 +310,9 @@ impl List {
         self.add("write-behind", raw.write_behind);
         self.add("reserved", format!("{} sectors", raw.sectors_reserved));
         self.add("nodes", raw.nodes);
-        self.add("cluster", raw.cluster_name_text());
+        if !raw.cluster_name_text().is_empty() {
+            self.add("cluster", raw.cluster_name_text());
+        }
         self.add("UUID", uuid_text::in_byte_order(&raw.uuid));
     }
 }
@@ -261,8 +332,10 @@ fn sectors_away(offset: i32) -> String {
 }
 
 fn features(map: u32) -> String {
-    const NAMES: [(u32, &str); 13] = [
-        (feature::BITMAP_OFFSET, "bitmap"),
+    // Those of the bitmap are told with it.
+    const OF_BITMAP: u32 = feature::BITMAP_OFFSET | feature::CLUSTERED;
+    let map = map & !OF_BITMAP;
+    const NAMES: [(u32, &str); 11] = [
         (feature::RECOVERY_OFFSET, "recovery offset"),
         (feature::RESHAPE_ACTIVE, "reshape"),
         (feature::BAD_BLOCKS, "bad blocks"),
@@ -270,7 +343,6 @@ fn features(map: u32) -> String {
         (feature::RESHAPE_BACKWARDS, "reshape backwards"),
         (feature::NEW_OFFSET, "new offset"),
         (feature::RECOVERY_BITMAP, "recovery by bitmap"),
-        (feature::CLUSTERED, "clustered"),
         (feature::JOURNAL, "journal"),
         (feature::PPL, "PPL"),
         (feature::MULTIPLE_PPLS, "multiple PPLs"),
@@ -294,7 +366,6 @@ fn features(map: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::bitmap_super::BITMAP_MAGIC;
     use crate::format::md_v1::Minor;
     use crate::units::{Bytes, Events, Sectors};
 
@@ -323,7 +394,7 @@ mod tests {
                 "events: 40 -> 41",
                 "resync: none, stopped cleanly -> from sector 0 on, not stopped cleanly",
                 "bitmap: none -> 16 sectors before",
-                "features: none -> bitmap, bad blocks",
+                "features: none -> bad blocks",
                 "bad-block log: none -> 8 sectors, 24 sectors behind",
                 "device 1: slot 1 -> faulty",
             ]
@@ -379,9 +450,43 @@ mod tests {
                 "delay: 0 s -> 9 s"
             ]
         );
+        assert_eq!(
+            told(Part::BitmapArea, &new, &none),
+            ["bitmap: version 4 -> none (zeros)"]
+        );
         let all = told(Part::BitmapHeader, &none, &old);
         assert!(all.contains(&"bitmap: none (zeros) -> version 4".to_owned()));
         assert!(all.contains(&"chunk: - -> 4096 bytes".to_owned()));
+    }
+
+    #[test]
+    fn what_a_write_changes_is_told_by_all_of_what_lies_there() {
+        let mut builder = md_v1::Builder::mirror(Minor::V2, Sectors(1 << 20));
+        builder.roles = vec![0xffff; 400];
+        let mut old = builder.build().to_bytes();
+        builder.roles[300] = 0xfffe;
+        let mut new = builder.build().to_bytes();
+        old.resize(1536, 0);
+        new.resize(1536, 0);
+        let guard = Guard {
+            device: 1,
+            start: Bytes(4096),
+            bytes: old.clone(),
+        };
+        let mut images = Images::new(&[guard]);
+        let told = images.write(Part::Superblock, 1, 4608, None, &new[512..1024]);
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].name.as_str(), told[0].new.as_str()),
+            ("device 300", "faulty")
+        );
+        // Back, and on another device, of which nothing is known.
+        let told = images.write(Part::Superblock, 1, 4608, None, &old[512..1024]);
+        assert_eq!(told[0].old, "faulty");
+        let told = images.write(Part::Superblock, 0, 4096, Some(&old[..512]), &new[..512]);
+        assert!(told.is_empty());
+        let told = images.write(Part::Superblock, 0, 4096, Some(&[0; 512]), &new[..512]);
+        assert!(told.iter().any(|it| it.name == "events" && it.old == "-"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod spelling;
 pub mod streams;
 pub mod terminal;
 pub mod unbundle;
+pub mod undo;
 pub mod uuid;
 mod values;
 
@@ -53,17 +54,20 @@ pub enum Group {
     Look,
     /// Writes bitmaps.
     MakeAndChange,
+    /// Puts right what went wrong.
+    Recover,
 }
 
 impl Group {
     /// All headings, in the order of the help.
-    const ALL: [Group; 2] = [Group::Look, Group::MakeAndChange];
+    const ALL: [Group; 3] = [Group::Look, Group::MakeAndChange, Group::Recover];
 
     /// The heading in words.
     pub fn title(self) -> &'static str {
         match self {
             Group::Look => "Look",
             Group::MakeAndChange => "Make and change",
+            Group::Recover => "Recover",
         }
     }
 }
@@ -153,6 +157,12 @@ pub const VERBS: &[Verb] = &[
         group: Group::MakeAndChange,
         command: restore::command,
         run: restore::run,
+    },
+    Verb {
+        name: "undo",
+        group: Group::Recover,
+        command: undo::command,
+        run: undo::run,
     },
 ];
 

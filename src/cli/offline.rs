@@ -98,4 +98,7 @@ pub(super) fn complain(changed: &Changed, streams: &mut Streams<'_>) {
             streams.complain(line);
         }
     }
+    for line in &changed.ways_on {
+        streams.complain(line);
+    }
 }

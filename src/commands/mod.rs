@@ -24,6 +24,8 @@ pub mod set;
 pub mod source;
 pub mod status;
 pub mod unbundle;
+pub mod undo;
+pub mod undo_files;
 mod users;
 
 pub use status::Status;

@@ -194,6 +194,17 @@ impl System {
         major == MD_MAJOR || listed() == Some(major)
     }
 
+    /// False for block devices whose mere opening does something: floppy drives spin up and wait for a disk that is not
+    /// there, and the node of an array that does not run sets one up.
+    pub fn opens_harmlessly(&self, number: DeviceNumber, path: &Path) -> bool {
+        const FLOPPY_MAJOR: u32 = 2;
+        match number.major {
+            FLOPPY_MAJOR => false,
+            MD_MAJOR => matches!(self.array_with_number(number, path), Ok(Some(_))),
+            _ => true,
+        }
+    }
+
     /// Nodes of all md devices that there are, running or not, with their numbers.
     pub fn md_devices(&self) -> Vec<(PathBuf, DeviceNumber)> {
         let block = self.sys.join("block");

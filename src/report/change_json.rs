@@ -1,7 +1,8 @@
 //! What a change of a stopped array will do, or has done, for programs.
 
-use crate::change::plan::{Old, Plan, Step, Write};
+use crate::change::plan::{Old, Plan, Write};
 use crate::change::planned::{After, AfterBitmap};
+use crate::change::words::{Difference, Images};
 use crate::change::{Left, PlanError};
 use crate::commands::offline::{Changed, Failure};
 use serde::Serialize;
@@ -26,6 +27,8 @@ struct Root<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     new_file: Option<NewFileJson>,
     undo_file: Option<String>,
+    /// A change that stopped half-way and that was, or would be, taken back first.
+    taken_back: Option<TakenBackJson<'a>>,
     /// What was asked for and is not done: nothing, not_right or unreadable.
     left: &'static str,
     notes: Vec<&'a str>,
@@ -33,6 +36,12 @@ struct Root<'a> {
     refused: Vec<Refused<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TakenBackJson<'a> {
+    what: &'a str,
+    undo_file: String,
 }
 
 #[derive(Serialize)]
@@ -57,6 +66,22 @@ struct WriteJson<'a> {
     old: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     new: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<FieldJson>,
+}
+
+/// A field that changes, in words.
+#[derive(Serialize)]
+pub(super) struct FieldJson {
+    name: String,
+    old: String,
+    new: String,
+}
+
+impl From<Difference> for FieldJson {
+    fn from(Difference { name, old, new }: Difference) -> Self {
+        FieldJson { name, old, new }
+    }
 }
 
 #[derive(Serialize)]
@@ -135,10 +160,15 @@ pub fn changed_json(changed: &Changed) -> impl Serialize + '_ {
             Left::NotRight => "not_right",
             Left::Unreadable => "unreadable",
         },
+        taken_back: changed.taken_back.as_ref().map(|former| TakenBackJson {
+            what: &former.what,
+            undo_file: former.undo_file.display().to_string(),
+        }),
         notes: changed
             .notes
             .iter()
             .chain(notes)
+            .chain(&changed.ways_on)
             .map(String::as_str)
             .collect(),
         refused: changed.failure.as_ref().map(refused).unwrap_or_default(),
@@ -156,28 +186,39 @@ fn devices(plan: &Plan) -> Vec<Device<'_>> {
 }
 
 fn steps(plan: &Plan) -> Vec<StepJson<'_>> {
-    fn json<'a>(plan: &'a Plan, step: &'a Step) -> StepJson<'a> {
-        StepJson {
+    let mut images = Images::new(&plan.guards);
+    let mut steps = Vec::new();
+    for step in &plan.steps {
+        let writes = step.writes.iter();
+        steps.push(StepJson {
             title: &step.title,
-            writes: step.writes.iter().map(|write| one(plan, write)).collect(),
-        }
+            writes: writes.map(|write| one(plan, write, &mut images)).collect(),
+        });
     }
-    plan.steps.iter().map(|step| json(plan, step)).collect()
+    steps
 }
 
-fn one<'a>(plan: &'a Plan, write: &'a Write) -> WriteJson<'a> {
+fn one<'a>(plan: &'a Plan, write: &'a Write, images: &mut Images) -> WriteJson<'a> {
     let device = plan.devices.get(write.device);
-    let short = write.new.len() <= SHORT_BYTES;
+    let old = match &write.old {
+        Old::Bytes(bytes) if write.new.len() <= SHORT_BYTES => Some(bytes),
+        _ => None,
+    };
+    let new = old.map(|_| write.new.to_vec());
+    let fields = match (old, &new) {
+        (Some(old), Some(new)) => {
+            images.write(write.part, write.device, write.start.0, Some(old), new)
+        }
+        _ => Vec::new(),
+    };
     WriteJson {
         device: device.map_or("", |device| &device.name),
         start_bytes: write.start.0,
         length_bytes: write.new.len(),
         part: write.part.to_string(),
-        old: match &write.old {
-            Old::Bytes(bytes) if short => Some(hex(bytes)),
-            _ => None,
-        },
-        new: short.then(|| hex(&write.new.to_vec())),
+        old: old.map(|bytes| hex(bytes)),
+        new: new.map(|bytes| hex(&bytes)),
+        fields: fields.into_iter().map(FieldJson::from).collect(),
     }
 }
 

@@ -23,6 +23,8 @@ pub mod repair_json;
 pub mod repair_text;
 pub mod restore;
 pub mod superblock_json;
+pub mod undo_json;
+pub mod undo_text;
 
 pub(crate) use crate::format::bitmap_super::state::names as state_names;
 use crate::format::lockless::StateCounts;

@@ -43,8 +43,10 @@ pub enum State {
 /// How far a change is done that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// Steps that are done on all devices.
+    /// Steps that are done on all devices,
     pub steps: usize,
+    /// of so many.
+    pub of: usize,
     /// False when the devices hold a mixture that no crash can leave, as disks do that lose what they were told to keep.
     pub is_consistent: bool,
 }
@@ -119,17 +121,29 @@ pub enum JudgeError {
 /// # Errors
 /// [`JudgeError`].
 pub fn judge(file: &UndoFile, stores: &[&dyn Store]) -> Result<Judgement, JudgeError> {
+    let all: Vec<(usize, &dyn Store)> = stores.iter().copied().enumerate().collect();
+    judge_some(file, &all)
+}
+
+/// The same as far as it can be told from some of the devices, each with its number. What is whole or untouched on these may
+/// not be so on the others; what is done in part is.
+///
+/// # Errors
+/// [`JudgeError`].
+pub fn judge_some(
+    file: &UndoFile,
+    stores: &[(usize, &dyn Store)],
+) -> Result<Judgement, JudgeError> {
     if file.about.what == What::Resync {
         let path = file.name().to_owned();
         return Err(JudgeError::Resync { path });
     }
     let mut judge = Judge::new(file);
     for first in [true, false] {
-        for (device, store) in stores.iter().enumerate() {
-            if first && !judge.length(device, *store) {
-                continue;
+        for (device, store) in stores {
+            if !first || judge.length(*device, *store) {
+                judge.device(*device, *store, first)?;
             }
-            judge.device(device, *store, first)?;
         }
         if !judge.foreign.is_empty() {
             break;
@@ -186,12 +200,13 @@ impl<'f> Judge<'f> {
         let groups = &self.file.groups;
         let is_consistent = !self.allowed.is_empty();
         let last = groups.len().saturating_sub(1);
-        let first = self.allowed.first().map_or(last, |(from, _)| *from);
+        let (first, up_to) = self.allowed.first().copied().unwrap_or((last, 0));
         let state = match (self.before, self.done) {
             (true, _) => State::Before,
             (false, true) => State::Done,
             (false, false) => State::Half(Reach {
-                steps: groups.get(first).map_or(0, |group| group.step),
+                steps: groups.get(up_to).map_or(0, |group| group.step),
+                of: self.file.titles.len(),
                 is_consistent,
             }),
         };

@@ -51,7 +51,7 @@ mod tests;
 pub use crate::format::undo::{About, What};
 pub use assign::{AssignError, assign};
 pub use before::{Before, before};
-pub use judge::{Foreign, JudgeError, Judgement, Reach, State, judge};
+pub use judge::{Foreign, JudgeError, Judgement, Reach, State, judge, judge_some};
 pub use open::{FileCause, FileError, SavedDevice, SavedGroup, SavedWrite, UndoFile};
 pub use revert::{RevertCause, RevertError, revert};
 pub use save::{SaveError, save};

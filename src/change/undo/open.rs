@@ -1,6 +1,7 @@
 //! An undo file that was read, and found whole.
 
 use super::contents::{Content, Keeper, Source};
+use super::judge::Judgement;
 use crate::change::plan::{Guard, Part};
 use crate::device::{Store, StoreError};
 use crate::format::undo::{About, Decoder, RECORD_HEAD, Record, START, UndoFileError};
@@ -138,6 +139,26 @@ impl UndoFile {
     /// Its path.
     pub fn name(&self) -> &str {
         self.source.name()
+    }
+
+    /// The groups that [`super::revert`] takes back after a judgement, in its order.
+    pub fn to_take_back(&self, judgement: &Judgement) -> impl Iterator<Item = &SavedGroup> {
+        let groups = judgement.reach.map_or(0, |reach| reach.saturating_add(1));
+        self.groups.iter().take(groups).rev()
+    }
+
+    /// The old and the new content of a write of at most `most` bytes, where they are in memory.
+    pub fn short_contents<'w>(
+        &self,
+        write: &'w SavedWrite,
+        most: u64,
+    ) -> Option<(&'w [u8], &'w [u8])> {
+        match (&write.old, &write.new) {
+            (Content::Short(old), Content::Short(new)) if old.len() as u64 <= most => {
+                Some((old, new))
+            }
+            _ => None,
+        }
     }
 
     /// The writes of a device, each with its group.

@@ -64,9 +64,9 @@ pub fn revert(
     stores: &[&dyn Store],
     judgement: &Judgement,
 ) -> Result<u64, RevertError> {
-    let Some(reach) = judgement.reach else {
+    if judgement.reach.is_none() {
         return Ok(0);
-    };
+    }
     let mut written = 0;
     let failed = |written: u64, title: &str, cause: RevertCause| RevertError {
         written: written > 0,
@@ -84,7 +84,7 @@ pub fn revert(
             ..
         })
     );
-    for group in file.groups.iter().take(reach.saturating_add(1)).rev() {
+    for group in file.to_take_back(judgement) {
         let Some(store) = stores.get(group.device) else {
             continue;
         };

@@ -1,9 +1,10 @@
 //! How a change of a stopped array ended.
 
+use super::former::{FormerError, of_store};
 use crate::change::execute::Cause;
 use crate::change::{ExecuteError, HoldError, Left, PlanError, Planned};
 use crate::commands::Status;
-use crate::device::StoreError;
+use crate::commands::undo_files::CreateError;
 use std::path::PathBuf;
 
 /// How a change of a stopped array ended.
@@ -19,10 +20,23 @@ pub struct Changed {
     pub written: bool,
     /// Where what was overwritten is kept.
     pub undo_file: Option<PathBuf>,
+    /// A change that stopped half-way and that was taken back first, or would be.
+    pub taken_back: Option<TakenBack>,
     /// What the user should know beside.
     pub notes: Vec<String>,
+    /// After a change that stopped half-way: what state the array is in, and what can be done.
+    pub ways_on: Vec<String>,
     /// Why it did not come to its end.
     pub failure: Option<Failure>,
+}
+
+/// A change that stopped half-way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Verb, time, undo file.
+    pub what: String,
+    /// Its undo file.
+    pub undo_file: PathBuf,
 }
 
 /// Why a change did not come to its end.
@@ -42,6 +56,12 @@ pub enum Failure {
     /// It was refused, or something could not be read.
     #[error(transparent)]
     Plan(PlanError),
+    /// A change that stopped half-way could not be taken back.
+    #[error(transparent)]
+    Former(FormerError),
+    /// What is to be overwritten could not be kept.
+    #[error(transparent)]
+    Undo(CreateError),
     /// It ended half-way.
     #[error(transparent)]
     Execute(ExecuteError),
@@ -96,22 +116,13 @@ impl Failure {
             Failure::Hold(HoldError::Store(error)) => of_store(error),
             Failure::Hold(_) | Failure::Plan(PlanError::Refused(_)) => Status::Refused,
             Failure::Plan(PlanError::Store(error)) => of_store(error),
+            Failure::Former(error) => error.status(),
+            Failure::Undo(error) => error.status(),
             Failure::Execute(error) => match &error.cause {
                 Cause::Store(_) | Cause::NotWritten { .. } => Status::Unreadable,
                 Cause::NotAsPlanned { .. } if !error.written => Status::Refused,
                 Cause::NotAsPlanned { .. } | Cause::Flawed { .. } => Status::Failed,
             },
         }
-    }
-}
-
-fn of_store(error: &StoreError) -> Status {
-    match error {
-        StoreError::Busy { .. } | StoreError::Unsuitable { .. } => Status::Refused,
-        StoreError::Open { .. } => Status::Failed,
-        StoreError::PastEnd { .. }
-        | StoreError::Read { .. }
-        | StoreError::Write { .. }
-        | StoreError::Flush { .. } => Status::Unreadable,
     }
 }

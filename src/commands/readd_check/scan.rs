@@ -5,18 +5,13 @@ use super::array::{AtHand, Opened};
 use crate::array::{FoundSuper, MemberSuper, probe};
 use crate::device::{CachedStore, DirectStore, OpenMode};
 use crate::kernel::holders::Subject;
-use crate::kernel::ioctl::MD_MAJOR;
 use crate::kernel::system::{DeviceNumber, System};
-use std::path::Path;
 
 /// A superblock that was found on a device that nobody gave.
 pub(super) struct Stray {
     pub name: String,
     pub found: FoundSuper,
 }
-
-/// Floppy drives: opening one spins it up, and waits for the disk that is not there.
-const FLOPPY_MAJOR: u32 = 2;
 
 /// Every block device but those given, the array itself, and other names of those given.
 pub(super) fn scan(at_hand: &AtHand) -> (Scanned, Vec<Stray>) {
@@ -25,10 +20,7 @@ pub(super) fn scan(at_hand: &AtHand) -> (Scanned, Vec<Stray>) {
     let mut strays = Vec::new();
     let mut seen: Vec<DeviceNumber> = given_numbers(at_hand);
     for (path, number) in system.block_nodes() {
-        if seen.contains(&number)
-            || number.major == FLOPPY_MAJOR
-            || is_idle_array(&system, number, &path)
-        {
+        if seen.contains(&number) || !system.opens_harmlessly(number, &path) {
             continue;
         }
         seen.push(number);
@@ -70,11 +62,6 @@ fn number_of(opened: &Opened) -> Option<DeviceNumber> {
         Some(Subject::Block(number)) => Some(number),
         _ => None,
     }
-}
-
-/// Opening the node of an array that does not run would set one up.
-fn is_idle_array(system: &System, number: DeviceNumber, path: &Path) -> bool {
-    number.major == MD_MAJOR && !matches!(system.array_with_number(number, path), Ok(Some(_)))
 }
 
 /// True for the same disk under another name (multipath, a whole device mapped by another): it

@@ -165,7 +165,7 @@ fn what_an_assembly_leaves_is_foreign_and_told_in_words() {
     assert_eq!(
         all[0].to_string(),
         "m0: bytes 4096..4608 (md superblock): found events 43, updated 2027-01-15 08:01:40 UTC, expected events 40 or 41 or 42, \
-         updated 1970-01-01 00:00:00 UTC or 2027-01-15 08:00:00 UTC"
+         updated 1970-01-01 00:00:00 UTC or 2027-01-15 08:00:00.000123 UTC"
     );
     assert_eq!(contents(&stores), now);
 }
