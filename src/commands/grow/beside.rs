@@ -36,10 +36,12 @@ pub(super) fn plan(
     }
     let room = Room::of(array)?;
     let target = Target::of(array, present.as_ref(), &room, options)?;
+    // Where a bitmap lies is nobody's business who changes its delay.
+    let fields_alone = options.bitmap.is_none() && options.chunk.is_none();
     let stays = present.as_ref().filter(|present| {
-        let same = |raw: &RawBitmapSuper| {
-            target.is_kind_of(raw) && room.holds(raw, i64::from(present.offset))
-        };
+        let lies_well =
+            |raw: &RawBitmapSuper| fields_alone || room.holds(raw, i64::from(present.offset));
+        let same = |raw: &RawBitmapSuper| target.is_kind_of(raw) && lies_well(raw);
         options.merge.is_none() && present.is_alike(same)
     });
     if let Some(present) = stays {

@@ -4,6 +4,7 @@ use crate::commands::Status;
 use crate::commands::offline::Failure;
 use crate::device::{DirectStore, OpenMode, Store, StoreError};
 use crate::format::placement::ChunkSize;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ pub struct GrowOptions {
 }
 
 /// A kind of bitmap, or none.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub enum Wanted {
     /// One bit a chunk, beside the superblocks.
     Internal,
@@ -50,6 +51,33 @@ pub struct FileWanted {
     pub path: PathBuf,
     /// What has that name already.
     pub existing: Option<Arc<dyn Store>>,
+}
+
+impl fmt::Debug for FileWanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileWanted")
+            .field("path", &self.path)
+            .field("exists", &self.existing.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Debug for GrowOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GrowOptions")
+            .field("bitmap", &self.bitmap)
+            .field("chunk", &self.chunk)
+            .field("delay_seconds", &self.delay_seconds)
+            .field("write_behind", &self.write_behind)
+            .field("nodes", &self.nodes)
+            .field("cluster_name", &self.cluster_name)
+            .field(
+                "merge",
+                &self.merge.as_ref().map(|store| store.name().to_owned()),
+            )
+            .field("force", &self.force)
+            .finish()
+    }
 }
 
 /// Files that are named beside the members.

@@ -68,6 +68,10 @@ impl<'a> Present<'a> {
         let mut lost = None;
         let mut refusals = Vec::new();
         for copy in &array.copies {
+            if let Some(reason) = ahead(array, copy)? {
+                refusals.push(not_believed(array.name(copy.device), &[reason]));
+                continue;
+            }
             let Trust::Worthless(reasons) = &copy.trust else {
                 continue;
             };
@@ -175,6 +179,28 @@ pub(super) fn announced_alike(array: &StoppedArray<'_>) -> bool {
     };
     let expected = word(array.membership.freshest());
     array.current().all(|place| word(place) == expected)
+}
+
+/// A bitmap is written before the superblocks, so it is one event ahead of them at most. One that is further ahead is of
+/// a later time: what these superblocks call in sync may be out of date, and its bits with that. Every kernel takes it.
+fn ahead(array: &StoppedArray<'_>, copy: &Copy<'_>) -> Result<Option<Reason>, PlanError> {
+    let member = array.array()?;
+    let Ok(bitmap) = &copy.bitmap else {
+        return Ok(None);
+    };
+    let raw = bitmap.raw();
+    let ahead = raw.events.saturating_sub(member.events.0);
+    // Nodes of a cluster count for themselves, and what is not this array's has other reasons.
+    let counts =
+        Family::of(raw) != Family::Clustered && raw.uuid == member.array_uuid && raw.has_magic();
+    Ok((ahead > 1 && counts).then(|| {
+        Reason::new(
+            "events-ahead",
+            format!(
+                "it is {ahead} events ahead of the superblocks, which may be older than the data"
+            ),
+        )
+    }))
 }
 
 /// Why a copy is not to be believed, when it is that a node's bitmap among those of a cluster is none.

@@ -203,16 +203,21 @@ fn cluster(present: Option<&Present<'_>>, options: &GrowOptions) -> Cluster {
     }
 }
 
-/// Why the array cannot have a lockless bitmap (reference/kernel.md 2.3).
+/// Why the array cannot have a lockless bitmap (reference/kernel.md 2.3, tests/vm/FINDINGS.md).
 fn lockless(array: &StoppedArray<'_>) -> Result<Vec<Refusal>, PlanError> {
-    let metadata = array.array()?.metadata;
-    let refused = match metadata {
+    let why = match array.array()?.metadata {
         MetadataVersion::V1_1 | MetadataVersion::V1_2 => return Ok(Vec::new()),
-        other => other,
+        MetadataVersion::V1_0 => {
+            ": there the kernel takes everything up to the superblock for the bitmap, the bad-block log included"
+        }
+        MetadataVersion::V0_90(_) | MetadataVersion::DmRaid => "",
     };
     Ok(vec![Refusal::new(
         "lockless-metadata",
-        format!("a lockless bitmap needs 1.1 or 1.2 metadata, and the array has {refused}"),
+        format!(
+            "a lockless bitmap needs 1.1 or 1.2 metadata, and the array has {}{why}",
+            array.array()?.metadata
+        ),
     )])
 }
 

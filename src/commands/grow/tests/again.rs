@@ -7,11 +7,11 @@ use crate::change::stopped::Trust;
 use crate::units::Sectors;
 
 /// What was so before the change, whatever the metadata says afterwards.
-struct Truth {
+pub(super) struct Truth {
     /// Sectors in which members in sync may differ.
-    differ: Vec<u64>,
+    pub differ: Vec<u64>,
     /// A member that is away: its event count, and the sectors that it lacks.
-    absent: Option<(u64, Vec<u64>)>,
+    pub absent: Option<(u64, Vec<u64>)>,
 }
 
 /// The first `steps` steps of a plan, and so many writes of the next.
@@ -43,7 +43,7 @@ fn covers(known: &[Knowledge], sectors: &[u64]) -> bool {
 }
 
 /// Whether the kernel, which reads any one copy, makes good for everything that was so.
-fn is_safe(stores: &[MemoryStore], truth: &Truth) -> Result<(), String> {
+pub(super) fn is_safe(stores: &[MemoryStore], truth: &Truth) -> Result<(), String> {
     let array = read(stores);
     let member = array.array().unwrap();
     let clean = member.is_clean();

@@ -182,7 +182,7 @@ fn lockless_chunks_change_their_size() {
 
 #[test]
 fn a_bad_block_log_inside_makes_it_move_trap_4() {
-    for wanted in [Some(Wanted::Lockless), None] {
+    for (wanted, bytes) in [(Some(Wanted::Lockless), None), (None, chunk(65536))] {
         let (array, stores) = lockless(&[1, 1, 3, 1, 0, 1, 1, 2]);
         for store in &stores {
             edit_super(store, |raw| {
@@ -191,9 +191,18 @@ fn a_bad_block_log_inside_makes_it_move_trap_4() {
         }
         let options = GrowOptions {
             bitmap: wanted,
+            chunk: bytes,
+            ..GrowOptions::default()
+        };
+        let delay = GrowOptions {
             delay_seconds: Some(31),
             ..GrowOptions::default()
         };
+        assert_eq!(
+            grow(&stores, &delay).after.events.0,
+            array.events,
+            "the delay alone is changed where it is"
+        );
         let planned = grow(&stores, &options);
         let after = planned.after.bitmap.unwrap();
         assert_eq!(after.offset_sectors, 24);

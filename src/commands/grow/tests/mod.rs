@@ -8,6 +8,7 @@ mod files;
 mod force;
 mod lockless;
 mod none;
+mod property;
 
 use super::*;
 use crate::array::probe::{RawSuper, probe};
