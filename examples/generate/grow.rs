@@ -12,7 +12,11 @@ marks that the nodes of a cluster have left: all slots count.
 All members, and spares when they are put to use, have the bitmap at the same distance from their superblocks. It stays where it is if it fits there; else it goes where mdadm
 would put it; else to the smallest free stretch that is large enough. Free is what is taken neither by superblock, bad\-block log (in use or not), partial parity log
 nor data of any member, and where the kernel looks for a bitmap: between superblock and data with 1.1 and 1.2, before the superblock with 1.0, at the one place of 60 KiB
-with 0.90. So finer chunks are possible than mdadm offers, which counts only what was reserved when the array was created.
+with 0.90. So finer chunks are possible than mdadm offers, which counts only what was reserved when the array was created. Where the bitmap does not fit, it is refused with
+what is in the way on which member, and with the smallest chunk that does fit. A bitmap that is there and has become too long (enlarged members, other data offset) gets the smallest
+chunks that fit, unless
+.B \-\-chunk
+says which.
 .PP
 A lockless bitmap reserves 128 KiB if there is room. One that mdadm 4.6 has made lies on the bad\-block log;
 .B \-\-bitmap=lockless
@@ -45,11 +49,22 @@ Changes the chunks of the bitmap to 1 MiB, and adds one where there is none.
 .B mdbitmap \-\-grow /dev/sd[ab]1 \-\-bitmap=internal \-\-bitmap\-chunk=64M \-\-delay=5
 The same command as mdadm has for running arrays.
 .TP
+.B mdbitmap grow \-\-delay 15 \-\-write\-behind=512 /dev/sd[ab]1
+Changes these two alone, in place.
+.TP
 .B mdbitmap grow \-\-bitmap=lockless /dev/sd[abc]1
 Converts to a lockless bitmap, or moves one away from what it lies on.
 .TP
 .B mdbitmap grow \-\-bitmap=none \-\-force /dev/sda1
 Removes the bitmap of a mirror whose other member is lost.
+.TP
+.B mdbitmap grow \-\-bitmap=clustered \-\-nodes 3 \-\-home\-cluster web /dev/sd[ab]1
+Makes room for the bitmaps of three nodes, and gives the first all marks;
+.B \-\-bitmap=internal \-\-force
+is the way back, once no node is up.
+.TP
+.B mdbitmap grow \-\-bitmap=/boot/md0.bitmap /dev/sd[ab]1
+Moves the bitmap into a file, with its marks.
 .TP
 .B mdbitmap grow \-\-bitmap=internal \-\-merge=/boot/md0.bitmap \-\-chunk 4K /dev/sd[ab]1
 Replaces a bitmap file, which new kernels do not attach, by an internal bitmap with the same marks.

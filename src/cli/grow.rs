@@ -16,11 +16,13 @@ pub fn command() -> Command {
         .long_about(
             "Gives a stopped array the bitmap that is asked for, on all members: internal, lockless, clustered, in a file, or none; \
              with this chunk, delay and write-behind. What is not named stays as it is, and what is known of dirty chunks is kept: \
-             in coarser chunks whatever holds a dirty one is dirty, in finer ones all of it. Where all is so already, nothing is \
-             done; a command that was interrupted is finished by giving it again.\n\n\
+             in coarser chunks whatever holds a dirty one is dirty, in finer ones all of it. A bitmap of other length than the members \
+             is resized: what it did not cover is dirty. Where all is so already, nothing is done; a command that was interrupted is \
+             finished by giving it again.\n\n\
              A first bitmap is clean if the array was stopped cleanly, and dirty as a whole if it was not. The place is the one \
              that the bitmap has, mdadm's, or any that is free on all members and spares: never on superblock, bad-block log, \
-             partial parity log or data. A bitmap that the kernel would not believe is not touched: mdbitmap check --repair makes \
+             partial parity log or data; what lies on one of them is moved. Where nothing is large enough, the refusal names the \
+             smallest chunk that fits. A bitmap that the kernel would not believe is not touched: mdbitmap check --repair makes \
              it one that is, --bitmap=none takes it away. Give all members, or images of them.",
         )
         .args(asked())
@@ -44,8 +46,8 @@ fn asked() -> [Arg; 7] {
             .long_help(
                 "What it is to be: internal (a bit a chunk), lockless (version 6, a byte a chunk; kernels with CONFIG_MD_LLBITMAP alone, 1.1 and \
                  1.2 metadata, no slot open), clustered (a bitmap for each node; 1.2 metadata, raid1 or raid10 with near copies), none, or \
-                 the name of a file that is not there yet, with a / in it (mdadm up to 4.3 and kernels before 6.18). Default: the kind \
-                 that is there; internal where there is none.",
+                 the name of a file that is not there yet, with a / in it (mdadm up to 4.3 and kernels before 6.18; no superblock says \
+                 where it is, so it is given with every start). Default: the kind that is there; internal where there is none.",
             ),
         text("chunk", "SIZE")
             .visible_alias("bitmap-chunk")

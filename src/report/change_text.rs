@@ -41,10 +41,13 @@ pub fn write_changed(out: &mut dyn io::Write, changed: &Changed, dry_run: bool) 
         return Ok(());
     }
     if !planned.plan.is_empty() {
-        let devices = devices_written(&planned.plan);
+        let devices = match devices_written(&planned.plan) {
+            1 => "1 device".to_owned(),
+            several => format!("{several} devices"),
+        };
         writeln!(
             out,
-            "  {} bytes written to {devices} devices, flushed and read back",
+            "  {} bytes written to {devices}, flushed and read back",
             planned.plan.bytes()
         )?;
     }

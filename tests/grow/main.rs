@@ -5,6 +5,7 @@
 mod fixtures;
 mod mdadm;
 mod refused;
+mod room;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;

@@ -124,10 +124,11 @@ fn in_usual_folder(wanted: &Wanted<'_>) -> Result<PathBuf, CreateCause> {
         source,
     })?;
     let about = &wanted.about;
+    // Of "check --repair" the last word: the name is given to a shell again.
+    let verb = about.verb.rsplit([' ', '-']).next().unwrap_or_default();
     let name = format!(
-        "{}.{}.{}",
+        "{}.{verb}.{}",
         wanted.uuid.replace(':', "-"),
-        about.verb,
         utc::compact(about.made)
     );
     // Several changes in one second.
