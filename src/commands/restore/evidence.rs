@@ -16,6 +16,11 @@ pub(super) fn unchanged_since(
     let Ok(now) = array.array() else {
         return Err("there is no superblock".to_owned());
     };
+    if let Some(slot) = array.membership.missing.first() {
+        return Err(format!(
+            "slot {slot} is in use, and the member that holds it was not given, so its superblock cannot be compared"
+        ));
+    }
     let behind = array.current().find(|place| {
         let device = array.devices.get(*place);
         device.is_some_and(|device| device.member().events != now.events)

@@ -90,6 +90,27 @@ fn files_and_dumps_are_read_alike() {
     assert!(sources[0].doubts(Events(39), Sectors(64)).is_empty());
 }
 
+/// Each node marks its own writes in its own slot: all of them count, and one that cannot be opened is an error.
+#[test]
+fn all_slots_of_a_cluster_are_sources() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cluster").into_os_string();
+    let slot = |cells: &[u8]| {
+        let mut bytes = bitmap_file(5, cells);
+        bytes[68] = 3;
+        bytes.resize(4096, 0);
+        bytes
+    };
+    let whole = [slot(&[1, 0]), slot(&[0, 2]), slot(&[4, 0])].concat();
+    std::fs::write(&path, &whole).unwrap();
+    let sources = open(std::slice::from_ref(&path)).unwrap();
+    let all: Vec<Vec<u64>> = sources.iter().map(dirty).collect();
+    assert_eq!(all, [[0], [9], [2]]);
+    assert!(sources[2].name.ends_with("slot 2"));
+    std::fs::write(&path, &whole[..8192]).unwrap();
+    assert!(open(&[path]).is_err());
+}
+
 #[test]
 fn what_is_no_bitmap_is_no_source() {
     let folder = tempfile::tempdir().unwrap();

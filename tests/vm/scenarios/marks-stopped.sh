@@ -148,6 +148,14 @@ after_a_crash() { # NAME LEVEL COUNT KIND ARGUMENTS...
     start_and_stop "$name" $members
     check_agree "$name: mended by the image's marks, and no more" 10 "$kind" "10 $far" $members
 
+    # A dump as a bitmap on a bare device, and its marks from there.
+    slice "${name}bare" 1024
+    check 0 "$name: restore to a bare device" mdbitmap restore --device "/dev/${name}m0" "/tmp/$name.dump" "/dev/${name}bare"
+    check_eq "$name: all marks are on it" "$found" "$(marks "/dev/${name}bare")"
+    check 0 "$name: merge of a bare device" mdbitmap merge --no-undo --from "/dev/${name}bare" $members
+    check_marks "$name: all marks of the device" "$found" $members
+    start_and_stop "$name" $members
+
     # restore: an older dump over newer dirt loses neither.
     check 0 "$name: newer dirt" mdbitmap set --no-undo --range $((far * 64))K+64K $members
     check 0 "$name: restore of an older dump" mdbitmap restore --no-undo "/tmp/$name.dump" $members

@@ -177,6 +177,11 @@ fn whatever_shows_that_time_has_passed_is_seen() {
     assert_eq!(refused(&stores, &options), ["dump-not-of-now"]);
     options.replace = false;
     assert_eq!(refused(&stores, &options), ["chunks-unknown"]);
+    // One that was not given may have been used alone; --force, which calls it failed elsewhere, does not vouch for that.
+    let mut forced = good();
+    forced.force = true;
+    let one = [unclean(4, &[1]).remove(0)];
+    assert_eq!(refused(&one, &forced), ["dump-not-of-now"]);
     // Members that are one event apart.
     let mut behind = TestArray::mirror().with_bitmap(&[1]);
     behind.resync_offset = Some(0);
