@@ -86,7 +86,9 @@ impl Room {
             let own = of_device(device)?;
             fixed |= own.member.is_none();
             members.extend(own.member);
-            block = block.max(u64::from(device.member().logical_block_bytes) / SECTOR_BYTES);
+            // A damaged superblock may say anything: part of a sector is one.
+            block =
+                block.max(u64::from(device.member().logical_block_bytes).div_ceil(SECTOR_BYTES));
             free = Some(match free {
                 Some(so_far) => common(&so_far, &own.free),
                 None => own.free,
@@ -249,7 +251,8 @@ impl Room {
             Shape::Bits { slots: 2.. } => vec![blocks],
             Shape::Bits { .. } => {
                 let least = sectors.div_ceil(self.block).saturating_mul(self.block);
-                vec![blocks, least]
+                // Damage, or a device of blocks above 4 KiB: less than one of them is never written.
+                vec![blocks.max(least), least]
             }
         }
     }

@@ -184,6 +184,19 @@ fn lockless_states_fit_with_what_lies_before_them_trap_3() {
     );
 }
 
+/// The kernel writes no less than a logical block, whatever a superblock says that is.
+#[test]
+fn blocks_of_any_size_are_written_whole() {
+    let stores = TestArray::mirror().stores();
+    edit(&stores[0], |fixed| fixed.logical_block_size = 6912);
+    let room = room(&stores);
+    assert_eq!(room.block, 14);
+    let spot = |present| room.place(BITS, chunk(4096), Some(present)).unwrap();
+    // Data is at 248.
+    assert_eq!((spot(234).offset, spot(234).slot_sectors), (234, 14));
+    assert_ne!(spot(235).offset, 235);
+}
+
 #[test]
 fn slots_of_a_cluster_lie_in_whole_blocks() {
     let room = between(&one(2, 34), 8 * 100);
