@@ -30,7 +30,9 @@ Delay and write\-behind alone are changed in place.
 takes the bitmap off the members and makes FILE with the same marks, which must not exist. The superblocks do not say where it is: it is given to mdadm (up to 4.3) with every start of the
 array, on kernels before 6.18. Once the array has run without it, it is out of date.
 .B \-\-bitmap=internal \-\-merge=FILE
-is the way back. The file has to be the bitmap of the array as it is: right UUID, and neither older nor newer than the members. A crash of the array
+is the way back. The file has to be the bitmap of the array as it is: right UUID, and neither older nor newer than the members (an older one is no
+hindrance where the array's bitmap has all its marks). A change to a file that is cut off just before the file has its name marks everything when it is given again, or is taken back by
+.BR "mdbitmap undo" . A crash of the array
 without its file leaves no bitmap that could be believed.
 .SH "MEMBERS THAT ARE NOT THERE"
 A member that the freshest superblock calls active and that is not given may be fresher than all others, so that is refused. With

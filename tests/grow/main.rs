@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod fixtures;
+#[path = "../lib/loops.rs"]
+mod loops;
 mod mdadm;
 mod refused;
 mod room;

@@ -1,38 +1,10 @@
 //! What mdadm 4.2 reads after each change is what we read: `mdadm -X` and `-E` on loop devices. Run by
 //! `tests/run --tier differential`, which sets MDADM; nothing without it.
 
+use super::loops::Loop;
 use super::{Images, Set, run, sets};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// A loop device of our own, given back when dropped.
-pub(crate) struct Loop(pub(crate) PathBuf);
-
-impl Loop {
-    pub(crate) fn attach(image: &Path) -> Result<Loop, String> {
-        let output = Command::new("losetup")
-            .args(["--find", "--show"])
-            .arg(image)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| error.to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        match output.status.success() {
-            true => Ok(Loop(text(&output.stdout).into())),
-            false => Err(text(&output.stderr)),
-        }
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup")
-            .arg("--detach")
-            .arg(&self.0)
-            .stdin(Stdio::null())
-            .status();
-    }
-}
+use std::path::Path;
+use std::process::Command;
 
 fn said(mdadm: &str, option: &str, device: &Path) -> String {
     let output = Command::new(mdadm)

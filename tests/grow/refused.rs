@@ -197,10 +197,10 @@ fn images_behind_loop_devices_and_members_on_them() {
     }
     let images = super::Images::of("raid1-1.2-dirty");
     let set = images.unpack();
-    let loops: Vec<super::mdadm::Loop> = match set
+    let loops: Vec<super::loops::Loop> = match set
         .members
         .iter()
-        .map(|name| super::mdadm::Loop::attach(&set.path(name)))
+        .map(|name| super::loops::Loop::attach(&set.path(name)))
         .collect()
     {
         Ok(loops) => loops,

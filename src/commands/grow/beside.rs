@@ -36,13 +36,20 @@ pub(super) fn plan(
     }
     let room = Room::of(array)?;
     let target = Target::of(array, present.as_ref(), &room, options)?;
+    let merged = match (&options.merge, present.as_ref()) {
+        (Some(file), Some(present)) => {
+            let usual = coverage(array, target.chunk)?;
+            Source::is_merged(array, present, file.as_ref(), usual)?
+        }
+        (file, _) => file.is_none(),
+    };
     // Where a bitmap lies is nobody's business who changes its delay.
     let fields_alone = options.bitmap.is_none() && options.chunk.is_none();
     let stays = present.as_ref().filter(|present| {
         let lies_well =
             |raw: &RawBitmapSuper| fields_alone || room.holds(raw, i64::from(present.offset));
         let same = |raw: &RawBitmapSuper| target.is_kind_of(raw) && lies_well(raw);
-        options.merge.is_none() && present.is_alike(same)
+        merged && present.is_alike(same)
     });
     if let Some(present) = stays {
         let exactly = |bitmap: &Bitmap<'_>| target.is_exactly(bitmap.raw());

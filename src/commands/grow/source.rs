@@ -45,16 +45,62 @@ impl Source {
             Some(present) => Some(of_present(array, present, usual)?),
             None => None,
         };
-        let merged = match merge {
-            Some(store) => Some(of_file(array, store)?),
-            None => None,
-        };
-        match (own, merged) {
+        match (own, merge) {
             (None, None) => without(array, usual),
             (Some(source), None) => Ok(source),
-            (None, Some(source)) => source.of_file_alone(array),
-            (Some(own), Some(merged)) => own.united(merged),
+            (None, Some(store)) => of_file(array, store)?.of_file_alone(array),
+            (Some(own), Some(store)) => match of_file(array, store) {
+                Ok(merged) => own.united(merged),
+                // As it is once all this was done, and the file is the older one.
+                Err(PlanError::Refused(_)) if own.has_all_of(array, store)? => Ok(own),
+                Err(error) => Err(error),
+            },
         }
+    }
+
+    /// True when everything that the file to be merged says is in the array's bitmap already.
+    ///
+    /// # Errors
+    /// [`PlanError`]: the bitmap cannot be read.
+    pub fn is_merged(
+        array: &StoppedArray<'_>,
+        present: &Present<'_>,
+        merge: &dyn Store,
+        usual: Coverage,
+    ) -> Result<bool, PlanError> {
+        of_present(array, present, usual)?.has_all_of(array, merge)
+    }
+
+    /// True when a bitmap file of this array, not newer than it, marks nothing that is not marked here, where marks count.
+    fn has_all_of(&self, array: &StoppedArray<'_>, store: &dyn Store) -> Result<bool, PlanError> {
+        let Ok(bitmap) = Bitmap::open(store, Bytes(0), BitOrder::Little) else {
+            return Ok(false);
+        };
+        let (raw, member) = (bitmap.raw(), array.array()?);
+        if raw.uuid != member.array_uuid || raw.events > member.events.0 {
+            return Ok(false);
+        }
+        // What it cleared last is later than what is known here (W3).
+        if self
+            .cleared
+            .is_none_or(|cleared| cleared.0 < raw.events_cleared)
+        {
+            return Ok(false);
+        }
+        let Ok(file) = Knowledge::read(&bitmap, array.sync_size()) else {
+            return Ok(false);
+        };
+        if file.dirty().is_empty() {
+            return Ok(true);
+        }
+        let (mut fine, coarse) =
+            match self.known.coverage().chunk_bytes() <= file.coverage().chunk_bytes() {
+                true => (self.known.clone(), &file),
+                false => (file.clone(), &self.known),
+            };
+        fine.unite(coarse).map_err(|error| too_many(&error))?;
+        let counts = !member.is_clean() || self.must_sync.is_some();
+        Ok(counts && fine.dirty_bytes(false) == self.known.dirty_bytes(false))
     }
 
     /// The file was the array's bitmap. While a slot is open, its marks on an array that was stopped cleanly are what the

@@ -119,12 +119,28 @@ fn replaced(
     options: &RestoreOptions,
     now: Moment,
 ) -> Result<Planned, PlanError> {
-    unchanged_since(array, sources).map_err(|why| {
-        PlanError::refuse(
+    let planned = exactly(array, coverage, sources, options, now);
+    let Err(why) = unchanged_since(array, sources) else {
+        return planned;
+    };
+    match planned {
+        // It is so already: a command that was interrupted at its very end may be given again.
+        Ok(planned) if planned.is_nothing() => Ok(planned),
+        _ => Err(PlanError::refuse(
             "dump-not-of-now",
             format!("{why}; without --replace its marks are added to those that are there"),
-        )
-    })?;
+        )),
+    }
+}
+
+/// The same, whatever happened since.
+fn exactly(
+    array: &StoppedArray<'_>,
+    coverage: Coverage,
+    sources: &[&MarkSource],
+    options: &RestoreOptions,
+    now: Moment,
+) -> Result<Planned, PlanError> {
     let lockless = is_lockless(array);
     if let Some(other) = sources
         .iter()

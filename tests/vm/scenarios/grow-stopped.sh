@@ -163,6 +163,7 @@ phase_1() {
     each clean_changes
     refusals
     failed_member
+    partial_parity
     [ "$KERNEL" = llbitmap ] && lockless_clean
     each crashing
     crash
@@ -191,6 +192,26 @@ refusals() {
     check 3 "a lockless bitmap on 1.0" mdbitmap grow --bitmap=lockless $(members m10 2)
     check 3 "a lockless bitmap on 0.90" mdbitmap grow --bitmap=lockless $(members m09 2)
     change "and away again" --bitmap=none -- $all
+}
+
+# A partial parity log lies where a bitmap could: none is added beside it; it is free room once mdadm has given it up.
+partial_parity() {
+    local all="/dev/ppla /dev/pplb /dev/pplc"
+    for name in $all; do slice "${name#/dev/}" 16384; done
+    create_array md41 --level=5 --chunk=64 --metadata=1.2 --raid-devices=3 --consistency-policy=ppl $all
+    wait_idle md41
+    fill /dev/md41 0 1024 "md41 as it was"
+    wait_idle md41; stop_array md41
+    check 3 "beside a partial parity log" mdbitmap grow --no-undo --bitmap=internal $all
+    check_match "beside a partial parity log: the reason" 'partial parity' "$(cat $STATE/stderr)"
+    start md41 $all
+    must "$MDADM" --grow /dev/md41 --consistency-policy=resync
+    wait_idle md41; stop_array md41
+    change "after the partial parity log" --bitmap=internal --chunk 512B -- $all
+    check_clean_start "after the partial parity log" md41 $all
+    check_shown "after the partial parity log" md41 512B
+    check_eq "after the partial parity log: parity is right" 0 "$(mismatches md41)"
+    stop_and_read "after the partial parity log" md41 $all
 }
 
 # --force: the member that was not given has failed, and is not taken for current any more.
@@ -242,6 +263,15 @@ spoil() {
     done < $STATE/dirty
     wc -l < $STATE/dirty
 }
+# A sector of the last member that is wrong where nothing is dirty (6 MiB into its data): a resync that keeps to the dirt leaves it so.
+untouched_at() { echo $((($(data_start "$1") + 6144) * 2)); }
+spoil_clean() { # MEMBER
+    yes "unseen" | dd of="$1" bs=512 seek="$(untouched_at "$1")" count=1 iflag=fullblock oflag=direct conv=notrunc 2>/dev/null
+}
+check_untouched() { # TEXT MEMBER
+    check_eq "$1: no resync beyond what is dirty" unseen "$(dd if="$2" bs=512 skip="$(untouched_at "$2")" count=1 iflag=direct 2>/dev/null | head -n 1)"
+    dd if="/tmp/kept-${2#/dev/}" of="$2" bs=512 skip="$(untouched_at "$2")" seek="$(untouched_at "$2")" count=1 conv=notrunc,fsync 2>/dev/null
+}
 mismatches() { # MD: sectors that differ, by the kernel's own check
     echo check > /sys/block/$1/md/sync_action
     wait_idle $1
@@ -267,9 +297,11 @@ after_crash() { # NAME KIND MEMBERS ARGUMENTS...
     after=$(count "$(last $all)" dirty_bytes)
     check_eq "$name: no less is dirty ($before bytes, now $after)" yes "$([ "$after" -ge "$before" ] && echo yes)"
     check_readers "$name, after the crash" $all
+    spoil_clean "$(last $all)"
     start $md $all
     check_match "$name: resynchronised" "resync of RAID array $md" "$(dmesg)"
     check_match "$name: complete" '\[U+\]' "$(mdstat_of $md)"
+    check_untouched "$name" "$(last $all)"
     check_eq "$name: members agree everywhere" 0 "$(mismatches $md)"
     stop_and_read "$name, resynchronised" $md $all
     check_eq "$name: no chunk is dirty" 0 "$(count "$(last $all)" dirty_chunks)"
@@ -288,8 +320,10 @@ to_lockless() { # NAME KIND MEMBERS ARGUMENTS...
         if [ $way = both ]; then
             change "$name: and back before any start" --bitmap=internal -- $all
         fi
+        spoil_clean "$(last $all)"
         start $md $all
         check_match "$name ($way): complete" '\[U+\]' "$(mdstat_of $md)"
+        check_untouched "$name ($way)" "$(last $all)"
         case $way in
             there) check_eq "$name: lockless" llbitmap "$(grep -o '\[[a-z]*\]' /sys/block/$md/md/bitmap_type | tr -d '[]')" ;;
             both) check_shown "$name: classic" $md 64KB ;;

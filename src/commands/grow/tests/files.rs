@@ -120,12 +120,34 @@ fn the_marks_of_a_file_go_into_the_internal_bitmap() {
         assert!(knowledge(&stores).dirty().is_full());
         assert_eq!(header(&stores).events_cleared, 39);
         assert!(!read(&stores).array().unwrap().is_clean(), "W4");
-        // Once more: it is not the bitmap of this array any more.
-        assert_eq!(
-            reasons(super::planned(&stores, &options)),
-            ["file-not-believed"]
-        );
+        // Once more: all its marks are there.
+        assert!(super::planned(&stores, &options).unwrap().is_nothing());
     }
+}
+
+#[test]
+fn an_older_file_with_a_mark_that_the_array_lacks_is_refused() {
+    let mut array = TestArray::mirror().with_bitmap(&[3, 100]);
+    array.resync_offset = Some(0);
+    let stores = array.stores();
+    let file = made(&grow(&stores, &to_file(None)));
+    let mut options = with_merge(file);
+    options.chunk = chunk(4096);
+    grow(&stores, &options);
+    assert_eq!(dirty(&stores), [3, 100]);
+    assert!(super::planned(&stores, &options).unwrap().is_nothing());
+    // Another chunk, but nothing is added: the marks are the array's own.
+    options.chunk = chunk(8192);
+    assert!(!super::planned(&stores, &options).unwrap().is_nothing());
+    options.chunk = chunk(4096);
+    for store in &stores {
+        store.write_at(Bytes(8192 + 256), &[0]).unwrap();
+    }
+    assert_eq!(dirty(&stores), [100]);
+    assert_eq!(
+        reasons(super::planned(&stores, &options)),
+        ["file-not-believed"]
+    );
 }
 
 #[test]
