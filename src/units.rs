@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use std::time::Duration;
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident) => {
@@ -78,5 +79,59 @@ impl Bytes {
     /// Whole sectors, rounded up.
     pub fn sectors_ceil(self) -> Sectors {
         Sectors(self.0.div_ceil(SECTOR_BYTES))
+    }
+}
+
+/// Seconds written as the kernel and people write them: `5`, `0.250`; no sign, no exponent. Digits beyond nanoseconds
+/// are dropped. Exact, and smaller than the standard library's reading of floating point.
+pub fn decimal_seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let mut nanos = 0;
+    for place in 0..9 {
+        let digit = fraction.as_bytes().get(place).map_or(0, |byte| byte - b'0');
+        nanos = nanos * 10 + u32::from(digit);
+    }
+    Some(Duration::new(whole.parse().ok()?, nanos))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_with_fractions() {
+        for (text, nanos) in [
+            ("0", 0),
+            ("5", 5_000_000_000),
+            ("0.250", 250_000_000),
+            ("12.000000001", 12_000_000_001),
+            ("0.99999999999999999999", 999_999_999),
+        ] {
+            let found = decimal_seconds(text).map(|found| found.as_nanos());
+            assert_eq!(found, Some(nanos), "{text}");
+        }
+        let most = decimal_seconds("18446744073709551615.5");
+        assert_eq!(most, Some(Duration::new(u64::MAX, 500_000_000)));
+        for odd in [
+            "",
+            ".",
+            ".5",
+            "5.",
+            "-1",
+            "+1",
+            "1e3",
+            "NaN",
+            "inf",
+            "1 ",
+            "1.2.3",
+            "1.x",
+            "18446744073709551616",
+        ] {
+            assert_eq!(decimal_seconds(odd), None, "{odd}");
+        }
     }
 }

@@ -306,6 +306,36 @@ fn rooms_keep_to_their_work() {
 }
 
 /// Files that are images or recorded outputs are no one's work unless a script can make them anew.
+/// In the static build `{:?}` shows nothing (tests/lib/static-binary); only assertions may use it.
+#[test]
+fn nothing_that_users_read_is_made_with_debug() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let is_test = |n: &std::ffi::OsStr| {
+            let name = n.to_string_lossy();
+            [
+                "tests.rs",
+                "testing.rs",
+                "tests",
+                "worked_examples.rs",
+                "properties.rs",
+            ]
+            .contains(&name.as_ref())
+        };
+        if path.iter().any(is_test) {
+            continue;
+        }
+        let program = text.split("#[cfg(test)]\nmod").next().unwrap();
+        for (number, line) in program.lines().enumerate() {
+            let is_debug = line.contains(":?}") || line.contains(":#?}");
+            if is_debug && !line.contains("assert") {
+                wrong.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_fixture_folder_says_how_it_was_made() {
     let mut folders = 0;

@@ -1,6 +1,7 @@
 //! What a running array's driver says about the bitmap that it has in memory.
 
 use super::system::{System, attribute};
+use crate::units::decimal_seconds;
 use std::time::Duration;
 
 /// What is known of a bitmap in memory. On disk a bit may be set longer: it is cleared late.
@@ -16,17 +17,14 @@ impl System {
     /// What the driver says about the bitmap of the array of this name (`md0`). Nothing without /sys.
     pub fn bitmap_memory(&self, array: &str) -> BitmapMemory {
         let md = self.sys.join("block").join(array).join("md");
-        let delay = attribute(&md, "bitmap/time_base").and_then(|text| seconds(&text));
+        let delay =
+            attribute(&md, "bitmap/time_base").and_then(|text| decimal_seconds(text.trim()));
         let bits = attribute(&md, "llbitmap/bits");
         BitmapMemory {
             delay,
             dirty_chunks: bits.and_then(|text| dirty(&text)),
         }
     }
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()
 }
 
 /// The sum of the lines of `md/llbitmap/bits` that a recovery copies (reference/kernel.md 6.2).
@@ -51,9 +49,6 @@ mod tests {
         assert_eq!(dirty(text), Some(117));
         assert_eq!(dirty("unwritten 1\nclean 2"), None);
         assert_eq!(dirty("dirty 1\nneed sync x\nsyncing 0"), None);
-        assert_eq!(seconds("5"), Some(Duration::from_secs(5)));
-        assert_eq!(seconds("0.250\n"), Some(Duration::from_millis(250)));
-        assert_eq!(seconds("-1"), None);
     }
 
     #[test]

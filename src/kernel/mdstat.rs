@@ -4,6 +4,8 @@
 mod tests;
 
 use super::system::unescape;
+use crate::units::decimal_seconds;
+use std::time::Duration;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -87,12 +89,10 @@ pub enum SyncStat {
     Running {
         /// `resync`, `recovery`, `reshape`, `check`, `repair`.
         action: String,
-        /// Part done.
-        percent: Option<f64>,
         /// KiB done and KiB in all.
         done_kib: Option<(u64, u64)>,
-        /// Minutes left.
-        finish_minutes: Option<f64>,
+        /// Time left, in tenths of minutes.
+        remaining: Option<Duration>,
         /// KiB a second.
         speed_kib: Option<u64>,
     },
@@ -247,8 +247,9 @@ fn sync_line(line: &str) -> Option<SyncStat> {
         });
     }
     let mut words = value.split_whitespace();
-    let percent = words.next()?.strip_suffix('%')?.parse().ok();
-    let (mut done_kib, mut finish_minutes, mut speed_kib) = (None, None, None);
+    // The percentage says nothing that the pair behind it does not.
+    words.next()?.strip_suffix('%')?;
+    let (mut done_kib, mut remaining, mut speed_kib) = (None, None, None);
     for word in words {
         if let Some(pair) = word.strip_prefix('(') {
             done_kib = pair
@@ -256,16 +257,16 @@ fn sync_line(line: &str) -> Option<SyncStat> {
                 .split_once('/')
                 .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         } else if let Some(minutes) = word.strip_prefix("finish=") {
-            finish_minutes = minutes.trim_end_matches("min").parse().ok();
+            remaining = decimal_seconds(minutes.trim_end_matches("min"))
+                .and_then(|sixtieth| sixtieth.checked_mul(60));
         } else if let Some(speed) = word.strip_prefix("speed=") {
             speed_kib = speed.trim_end_matches("K/sec").parse().ok();
         }
     }
     Some(SyncStat::Running {
         action: action.to_owned(),
-        percent,
         done_kib,
-        finish_minutes,
+        remaining,
         speed_kib,
     })
 }

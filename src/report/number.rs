@@ -65,7 +65,31 @@ fn hundredths(bytes: u128, unit: u128) -> u128 {
 /// A share of a total in percent with one decimal, as C's `%2.1f` writes it; an empty total counts as one.
 pub fn percent(part: u64, total: u64) -> String {
     // The same order of operations as mdadm, so that the rounding is the same.
-    format!("{:.1}", 100.0 * part as f64 / total.max(1) as f64)
+    let tenths = tenths(100.0 * part as f64 / total.max(1) as f64);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// The tenths of a number that is not negative, rounded as C and Rust round: what the bits say exactly, a half to even.
+/// The formatting of floating point in the standard library is 10 KB larger.
+fn tenths(number: f64) -> u128 {
+    const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+    let bits = number.to_bits();
+    let exponent = (bits >> FRACTION_BITS) as i64;
+    let fraction = bits & ((1 << FRACTION_BITS) - 1);
+    // Below 2^-1022 there is no leading one; that is far below a tenth.
+    let tenfold = u128::from(fraction | 1 << FRACTION_BITS) * 10;
+    let point = 1023 + i64::from(FRACTION_BITS) - exponent;
+    match point {
+        ..=0 => tenfold
+            .checked_shl(point.unsigned_abs() as u32)
+            .unwrap_or(u128::MAX),
+        1..=64 => {
+            let (whole, rest) = (tenfold >> point, tenfold & ((1 << point) - 1));
+            let half = 1 << (point - 1);
+            whole + u128::from(rest > half || rest == half && whole % 2 == 1)
+        }
+        _ => 0,
+    }
 }
 
 /// A length in bytes for prose: `640 KiB`, `1.5 GiB`; exact below 1 KiB, never more than it is.
@@ -147,6 +171,19 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn tenths_as_the_standard_library_writes_them(part: u64, total: u64, shifts in (0u32..64, 0u32..64)) {
+            let (part, total) = (part >> shifts.0, total >> shifts.1);
+            let theirs = format!("{:.1}", 100.0 * part as f64 / total.max(1) as f64);
+            proptest::prop_assert_eq!(percent(part, total), theirs);
+            // Where halves are frequent.
+            let (part, total) = (part % 5000, 4000);
+            let theirs = format!("{:.1}", 100.0 * part as f64 / total as f64);
+            proptest::prop_assert_eq!(percent(part, total), theirs);
+        }
+    }
+
     /// C prints the nearest decimal, and a tie to the even digit.
     #[test]
     fn percentages_round_as_c_does() {
@@ -161,6 +198,8 @@ mod tests {
         assert_eq!(percent(5, 4000), "0.1"); // 0.125
         assert_eq!(percent(49, 400), "12.2"); // 12.25
         assert_eq!(percent(u64::MAX, u64::MAX), "100.0");
+        assert_eq!(percent(u64::MAX, 1), "1844674407370955161600.0");
+        assert_eq!(percent(1, u64::MAX), "0.0");
     }
 
     #[test]

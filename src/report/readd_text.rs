@@ -232,7 +232,8 @@ fn unsettled(found: &Verification) -> Option<String> {
 
 /// With two decimals, rounded down: what is not certain is never called 100.
 fn floor_percent(percent: f64) -> String {
-    format!("{:.2}", (percent * 100.0).floor() / 100.0)
+    let hundredths = (percent * 100.0) as u64;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 fn scan(scanned: &Scanned) -> String {

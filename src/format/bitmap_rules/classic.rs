@@ -76,9 +76,9 @@ fn cluster(raw: &RawBitmapSuper, found: &mut Findings) {
             Rule::Cluster,
             Consequence::AsksCluster,
             format!(
-                "nodes: found {}; this is a bitmap of cluster {:?}",
+                "nodes: found {}; this is a bitmap of cluster \"{}\"",
                 raw.nodes,
-                raw.cluster_name_text()
+                raw.cluster_name_text().escape_debug()
             ),
         );
     }

@@ -62,9 +62,8 @@ fn a_degraded_parity_array_recovers_beside_a_waiting_one() {
         parity.sync,
         Some(SyncStat::Running {
             action: "recovery".into(),
-            percent: Some(12.3),
             done_kib: Some((16064, 130_048)),
-            finish_minutes: Some(0.1),
+            remaining: Some(std::time::Duration::from_secs(6)),
             speed_kib: Some(16064),
         })
     );

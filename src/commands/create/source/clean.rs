@@ -38,7 +38,8 @@ pub(super) fn events(members: &[Member]) -> Result<Events, CreateError> {
         if !unseen.is_empty() {
             return Err(not_clean(format!(
                 "the array has no bitmap of its own, so only the superblock of each member tells whether that is \
-                 being recovered, and none was found for slots {unseen:?}; give --like=MEMBER once for each"
+                 being recovered, and none was found for slots [{}]; give --like=MEMBER once for each",
+                listed(&unseen)
             )));
         }
     }
@@ -97,6 +98,12 @@ fn check(first: &Member, members: &[Member]) -> Result<(), CreateError> {
     Ok(())
 }
 
+/// Slots in one list.
+fn listed(slots: &[u32]) -> String {
+    let slots: Vec<_> = slots.iter().map(u32::to_string).collect();
+    slots.join(", ")
+}
+
 fn not_clean(reason: String) -> CreateError {
     CreateError::NotClean { reason }
 }
@@ -134,7 +141,8 @@ fn objection(member: &Member) -> Option<String> {
     let vacant = superblock.vacant_slots();
     if !vacant.is_empty() {
         return Some(format!(
-            "the array is degraded: slots {vacant:?} are vacant"
+            "the array is degraded: slots [{}] are vacant",
+            listed(&vacant)
         ));
     }
     None
