@@ -5,9 +5,13 @@
 
 use crate::array::probe;
 use crate::device::{DirectStore, OpenMode, Store, StoreError};
-use crate::kernel::{Holder, holders, running_array};
+use crate::kernel::holders::Subject;
+use crate::kernel::{DeviceNumber, Holder, System};
+use rustix::io::Errno;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Devices that no one else can use.
 #[derive(Debug)]
@@ -33,6 +37,22 @@ pub enum HoldError {
         /// True where an array runs on it.
         is_array: bool,
     },
+    /// Another program has claimed it.
+    #[error("{path}: is held by {holder}; try again when that has ended")]
+    Held {
+        /// The device.
+        path: String,
+        /// Who holds it.
+        holder: String,
+    },
+    /// One cannot be written to.
+    #[error("{path}: cannot be written to: {reason}")]
+    ReadOnly {
+        /// The device.
+        path: String,
+        /// Why not, and what would help.
+        reason: String,
+    },
     /// One is an array that runs.
     #[error(
         "{path}: is a running array; stop it (mdadm --stop {path}) and give its members, or change it with mdadm --grow"
@@ -42,12 +62,14 @@ pub enum HoldError {
         path: String,
     },
     /// Two are one.
-    #[error("{first} and {second} are the same device; give it once")]
+    #[error("{first} and {second} are the same {what}; give it once")]
     Twice {
         /// One name of it.
         first: String,
         /// The other.
         second: String,
+        /// `device` or `file`.
+        what: &'static str,
     },
     /// There is none.
     #[error("no device was given")]
@@ -76,52 +98,132 @@ impl Held {
 /// # Errors
 /// [`HoldError`]; nothing is held then.
 pub fn hold(paths: &[OsString]) -> Result<Held, HoldError> {
+    hold_on(&System::default(), paths)
+}
+
+/// The same on a system that shows itself elsewhere.
+fn hold_on(system: &System, paths: &[OsString]) -> Result<Held, HoldError> {
     if paths.is_empty() {
         return Err(HoldError::None);
     }
+    once_each(paths)?;
     let mut held = Held {
         stores: Vec::new(),
         notes: Vec::new(),
     };
     for path in paths {
-        let store = claim(Path::new(path))?;
-        let same = held.stores.iter().find(|other| is_same(other, &store));
-        if let Some(first) = same {
-            return Err(HoldError::Twice {
-                first: first.name().to_owned(),
-                second: store.name().to_owned(),
-            });
-        }
-        held.stores.push(store);
+        held.stores.push(claim(system, Path::new(path))?);
     }
     // Looked at once all are claimed: who comes now is kept out.
     for (path, store) in paths.iter().zip(&held.stores) {
-        held.notes.extend(free(Path::new(path), store)?);
+        held.notes.extend(free(system, Path::new(path), store)?);
     }
     Ok(held)
 }
 
-fn claim(path: &Path) -> Result<DirectStore, HoldError> {
-    match DirectStore::open(path, OpenMode::Exclusive) {
-        Ok(store) => Ok(store),
-        // The kernel says that it is in use; by whom may be known.
-        Err(StoreError::Busy { device, .. }) => match holders(path) {
-            Ok(found) => match found.describe() {
-                Some(holder) => Err(in_use(device, holder, &found.found)),
-                None => Err(StoreError::Busy {
-                    device,
-                    holder: None,
-                }
-                .into()),
-            },
-            Err(_) => Err(StoreError::Busy {
-                device,
-                holder: None,
-            }
-            .into()),
-        },
-        Err(error) => Err(error.into()),
+/// Two names of one device or file are told before the first claim would be in the way of the second.
+fn once_each(paths: &[OsString]) -> Result<(), HoldError> {
+    let mut seen: Vec<(Subject, &OsString)> = Vec::new();
+    for path in paths {
+        // What cannot be looked at will say so when it is opened.
+        let Ok(Some(subject)) = Subject::of(Path::new(path)) else {
+            continue;
+        };
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == subject) {
+            return Err(HoldError::Twice {
+                first: first.display().to_string(),
+                second: path.display().to_string(),
+                what: match subject {
+                    Subject::Block(_) => "device",
+                    Subject::File { .. } => "file",
+                },
+            });
+        }
+        seen.push((subject, path));
     }
+    Ok(())
+}
+
+/// How long udev may look at a device that was just written to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn claim(system: &System, path: &Path) -> Result<DirectStore, HoldError> {
+    let begun = Instant::now();
+    loop {
+        match DirectStore::open(path, OpenMode::Exclusive) {
+            Ok(store) => return Ok(store),
+            Err(StoreError::Busy { device, .. }) => match busy(system, path, device) {
+                // It locks what was closed after a write, for a moment.
+                Busy::ForAMoment(_) if begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Busy::ForAMoment(error) | Busy::For(error) => return Err(error),
+            },
+            Err(error) => return Err(not_opened(system, path, error)),
+        }
+    }
+}
+
+enum Busy {
+    /// By something that lets go by itself.
+    ForAMoment(HoldError),
+    For(HoldError),
+}
+
+/// The kernel says that it is in use; by whom may be known.
+fn busy(system: &System, path: &Path, device: String) -> Busy {
+    let subject = Subject::of(path).ok().flatten();
+    let users = subject.map(|subject| system.holders(subject));
+    if let Some(users) = users
+        && let Some(holder) = users.describe()
+    {
+        return Busy::For(in_use(device, holder, &users.found));
+    }
+    let node = std::fs::metadata(path).ok();
+    let process = node.and_then(|node| system.lock_holder(node.dev(), node.ino()));
+    let is_block = matches!(subject, Some(Subject::Block(_)));
+    let held = |holder: String| HoldError::Held {
+        path: device.clone(),
+        holder,
+    };
+    match process {
+        Some(process) if is_block && process.is_device_manager() => {
+            Busy::ForAMoment(held(process.to_string()))
+        }
+        Some(process) => Busy::For(held(process.to_string())),
+        None => Busy::For(held(
+            "another program (another mdbitmap, or one that claims devices)".to_owned(),
+        )),
+    }
+}
+
+/// What cannot be written to is told as that.
+fn not_opened(system: &System, path: &Path, error: StoreError) -> HoldError {
+    let StoreError::Open { device, source } = &error else {
+        return error.into();
+    };
+    let code = source.raw_os_error().map(Errno::from_raw_os_error);
+    let number = match Subject::of(path) {
+        Ok(Some(Subject::Block(number))) => Some(number),
+        _ => None,
+    };
+    let reason = match code {
+        Some(Errno::ROFS) => "it lies on a file system that is read-only".to_owned(),
+        Some(Errno::ACCESS | Errno::PERM) => match number {
+            Some(number) if system.is_read_only(number) == Some(true) => set_read_only(path),
+            _ => format!("{source}; run as a user who may, as root for devices"),
+        },
+        _ => return error.into(),
+    };
+    HoldError::ReadOnly {
+        path: device.clone(),
+        reason,
+    }
+}
+
+fn set_read_only(path: &Path) -> String {
+    let path = path.display();
+    format!("the device is set read-only (blockdev --setrw {path}, if that is not on purpose)")
 }
 
 fn in_use(path: String, holder: String, all: &[Holder]) -> HoldError {
@@ -139,21 +241,30 @@ fn in_use(path: String, holder: String, all: &[Holder]) -> HoldError {
 
 /// What a claim does not show: images behind loop devices, and arrays, which can be claimed themselves. What
 /// could not be looked at is given back.
-fn free(path: &Path, store: &DirectStore) -> Result<Vec<String>, HoldError> {
+fn free(system: &System, path: &Path, store: &DirectStore) -> Result<Vec<String>, HoldError> {
     let name = store.name().to_owned();
-    if let Ok(Some(_)) = running_array(path)
+    let number = store.device_number().map(DeviceNumber::from);
+    // Some kernels let a read-only device be opened for writing, and fail the first write.
+    if number.is_some_and(|number| system.is_read_only(number) == Some(true)) {
+        return Err(HoldError::ReadOnly {
+            path: name,
+            reason: set_read_only(path),
+        });
+    }
+    // An array that is a member of another one has a superblock of its own.
+    if let Ok(Some(_)) = system.running_array(path)
         && probe(store, None).newest().is_none()
     {
         return Err(HoldError::Running { path: name });
     }
-    let users = match holders(path) {
-        Ok(users) => users,
-        Err(error) => {
-            return Ok(vec![format!(
-                "{name}: could not check what uses it: {error}"
-            )]);
+    let subject = match number {
+        Some(number) => Subject::Block(number),
+        None => {
+            let (device, inode) = store.identity();
+            Subject::File { device, inode }
         }
     };
+    let users = system.holders(subject);
     if let Some(holder) = users.describe() {
         return Err(in_use(name, holder, &users.found));
     }
@@ -163,47 +274,5 @@ fn free(path: &Path, store: &DirectStore) -> Result<Vec<String>, HoldError> {
         .collect())
 }
 
-fn is_same(one: &DirectStore, other: &DirectStore) -> bool {
-    match (one.device_number(), other.device_number()) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => one.identity() == other.identity(),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    #[test]
-    fn images_are_held_against_another_holder_and_let_go() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).into_os_string();
-        let paths = [path("a"), path("b")];
-        for path in &paths {
-            fs::write(path, vec![0; 8192]).unwrap();
-        }
-        let held = hold(&paths).unwrap();
-        assert_eq!(held.stores().len(), 2);
-        let error = hold(&paths[1..]).unwrap_err();
-        assert!(error.to_string().contains("is in use"), "{error}");
-        drop(held);
-        hold(&paths[1..]).unwrap();
-    }
-
-    #[test]
-    fn one_device_by_two_names_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-        fs::write(&a, vec![0; 4096]).unwrap();
-        std::os::unix::fs::symlink(&a, &b).unwrap();
-        let error = hold(&[a.into_os_string(), b.into_os_string()]).unwrap_err();
-        // The lock of the first is in the way of the second, whatever its name.
-        assert!(
-            error.to_string().contains("in use") || error.to_string().contains("same"),
-            "{error}"
-        );
-        assert!(matches!(hold(&[]), Err(HoldError::None)));
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ pub mod arrays;
 pub mod bitmap_memory;
 pub mod holders;
 pub mod ioctl;
+pub mod locks;
 pub mod mdstat;
 pub mod stacks;
 pub mod system;

@@ -154,6 +154,12 @@ impl System {
         self.sys.join("dev/block").join(number.to_string())
     }
 
+    /// True for a block device that cannot be written to; `None` where there is no sysfs to say.
+    pub fn is_read_only(&self, number: DeviceNumber) -> Option<bool> {
+        let text = attribute(&self.block_folder(number), "ro")?;
+        Some(text != "0")
+    }
+
     /// A path under which the block device with this number can be opened: under the name that a
     /// device mapper device was given, else the kernel's name, else udev's link by number, else
     /// whatever node under /dev has that number.
