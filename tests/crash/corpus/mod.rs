@@ -1,0 +1,119 @@
+//! Arrays with a history, as images of their members.
+
+pub mod history;
+pub mod spec;
+
+use crate::world::disk::{Disk, Lying, Truth, World, superblock};
+use crate::world::map::Map;
+use history::{History, live};
+use mdbitmap::array::geometry::Geometry;
+use mdbitmap::array::probe;
+use mdbitmap::device::MemoryStore;
+use mdbitmap::device::crash::{Image, Random};
+use spec::Spec;
+use std::sync::Arc;
+
+/// An array that a command is given.
+pub struct Base {
+    /// Its number, from which it is made again.
+    pub number: u64,
+    pub spec: Spec,
+    pub history: History,
+    pub map: Map,
+    /// All disks that belong to the array or belonged to it, by device number.
+    pub images: Vec<Image>,
+    pub data: Vec<Arc<Vec<u64>>>,
+    pub truth: Arc<Vec<Truth>>,
+    /// Those that are away.
+    pub away: Vec<usize>,
+}
+
+impl Base {
+    /// The array of this number.
+    pub fn new(seed: u64, number: u64) -> Base {
+        let mut random = Random::of(&[seed, number, 0x62_6173_65]);
+        let spec = Spec::new(number, &mut random);
+        let history = History::new(&spec, &mut random);
+        let map = map_of(&spec);
+        let (world, away) = live(&spec, &history, &map, &mut random);
+        let images = (0..).zip(&world.disks).map(|(number, disk)| image(&spec, number, disk)).collect();
+        let data = world.disks.iter().map(|disk| Arc::clone(&disk.data)).collect();
+        let truth = world.truth;
+        let base = Base {
+            number,
+            spec,
+            history,
+            images,
+            data,
+            truth,
+            away,
+            map: map.clone(),
+        };
+        base.assert_faithful(&world.disks);
+        base
+    }
+
+    pub fn name(&self) -> String {
+        format!("{} [{}]", self.spec.name(), self.history.name())
+    }
+
+    /// The disks that are part of the array.
+    pub fn present(&self) -> Vec<usize> {
+        (0..self.images.len()).filter(|disk| !self.away.contains(disk)).collect()
+    }
+
+    /// The world in which the disks hold these images.
+    pub fn world<'w>(&'w self, images: &[&'w Image]) -> World<'w> {
+        let pairs = images.iter().zip(&self.data);
+        World {
+            map: &self.map,
+            disks: pairs.map(|(image, data)| Disk::of(image, self.spec.kind, data)).collect(),
+            truth: Arc::clone(&self.truth),
+        }
+    }
+
+    /// What was written is what is read, and the library believes it.
+    fn assert_faithful(&self, disks: &[Disk<'_>]) {
+        for (image, disk) in self.images.iter().zip(disks) {
+            let read = superblock(image, self.spec.kind).expect("a superblock that is believed");
+            let mut expected = disk.sb.clone().expect("every disk has a superblock");
+            expected.roles.resize(read.roles.len(), crate::world::superblock::Role::Spare);
+            if expected.kind == crate::world::superblock::Kind::V090 {
+                expected.device_uuid = [0; 16];
+            }
+            assert_eq!(read, expected, "{}", self.name());
+        }
+    }
+}
+
+fn image(spec: &Spec, number: usize, disk: &Disk<'_>) -> Image {
+    let mut bytes = vec![0; spec.sectors() as usize * 512];
+    let mut put = |sector: u64, part: &[u8]| {
+        let start = sector as usize * 512;
+        bytes[start..start + part.len()].copy_from_slice(part);
+    };
+    for (sector, word) in (spec.data_offset()..).zip(disk.data.iter()) {
+        put(sector, &word.to_le_bytes().repeat(64));
+    }
+    let sb = disk.sb.as_ref().expect("every disk has a superblock");
+    let start = spec.kind.start(disk.sectors);
+    put(start, &sb.to_bytes(disk.sectors));
+    if let Lying::Written(offset, copy) = &disk.bitmap {
+        put(start.checked_add_signed(*offset).expect("on the disk"), &copy.to_bytes());
+    }
+    Image::new(&format!("disk{number}"), bytes).with_block_bytes(spec.block)
+}
+
+/// The geometry comes from the library, which takes it from a superblock.
+fn map_of(spec: &Spec) -> Map {
+    let sectors = spec.sectors();
+    let mut bytes = vec![0; sectors as usize * 512];
+    let sb = history::superblock(spec, 0, spec.slots).to_bytes(sectors);
+    let start = spec.kind.start(sectors) as usize * 512;
+    bytes[start..start + sb.len()].copy_from_slice(&sb);
+    let found = probe(&MemoryStore::new("geometry", bytes), None);
+    assert_eq!(found.found.len(), 1, "{}: {:?}", spec.name(), found.rejected);
+    let geometry = Geometry::of(&found.found[0].member).expect("a geometry");
+    assert_eq!(geometry.member_size().0, spec.size, "{}", spec.name());
+    Map::new(spec.level, &geometry)
+}
