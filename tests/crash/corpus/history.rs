@@ -118,6 +118,7 @@ fn born<'m>(spec: &Spec, history: &History, map: &'m Map, random: &mut Random) -
             map,
             disks,
             truth: Arc::new(vec![Truth::Any; map.array_size]),
+            excused: Arc::new(vec![false; map.cells.len()]),
         },
         members: (0..spec.slots).map(member).collect(),
         spares: (spec.slots..spec.slots + history.spares).map(|disk| disk as usize).collect(),
@@ -253,6 +254,7 @@ pub fn live<'m>(
             running.settle();
             // Without these the kernel would take the former member back by its marks (kernel.md trap 10).
             running.write(&some_writes(map, 4, random));
+            running.idle();
         }
         if random.once_in(2) {
             running.idle();

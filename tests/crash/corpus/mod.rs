@@ -4,13 +4,13 @@ pub mod history;
 pub mod spec;
 
 use crate::world::disk::{Disk, Lying, Truth, World, superblock};
-use crate::world::map::Map;
+use crate::world::map::{Cell, Map};
 use history::{History, live};
 use mdbitmap::array::geometry::Geometry;
 use mdbitmap::array::probe;
 use mdbitmap::device::MemoryStore;
 use mdbitmap::device::crash::{Image, Random};
-use spec::Spec;
+use spec::{Has, Spec};
 use std::sync::Arc;
 
 /// An array that a command is given.
@@ -24,6 +24,7 @@ pub struct Base {
     pub images: Vec<Image>,
     pub data: Vec<Arc<Vec<u64>>>,
     pub truth: Arc<Vec<Truth>>,
+    pub excused: Arc<Vec<bool>>,
     /// Those that are away.
     pub away: Vec<usize>,
 }
@@ -38,6 +39,7 @@ impl Base {
         let (world, away) = live(&spec, &history, &map, &mut random);
         let images = (0..).zip(&world.disks).map(|(number, disk)| image(&spec, number, disk)).collect();
         let data = world.disks.iter().map(|disk| Arc::clone(&disk.data)).collect();
+        let excused = excused(&spec, &world);
         let truth = world.truth;
         let base = Base {
             number,
@@ -46,6 +48,7 @@ impl Base {
             images,
             data,
             truth,
+            excused: Arc::new(excused),
             away,
             map: map.clone(),
         };
@@ -69,6 +72,7 @@ impl Base {
             map: &self.map,
             disks: pairs.map(|(image, data)| Disk::of(image, self.spec.kind, data)).collect(),
             truth: Arc::clone(&self.truth),
+            excused: Arc::clone(&self.excused),
         }
     }
 
@@ -84,6 +88,28 @@ impl Base {
             assert_eq!(read, expected, "{}", self.name());
         }
     }
+}
+
+/// Mirrored sectors that were never written to, in chunks that no copy of a lockless bitmap calls unwritten.
+fn excused(spec: &Spec, world: &World<'_>) -> Vec<bool> {
+    let map = world.map;
+    let Has::States(chunk) = spec.bitmap else {
+        return vec![false; map.cells.len()];
+    };
+    let copies: Vec<_> = world
+        .disks
+        .iter()
+        .filter_map(|disk| match &disk.bitmap {
+            Lying::Written(_, copy) => Some(copy),
+            _ => None,
+        })
+        .collect();
+    let is_excused = |cell: &Cell| {
+        let marks = copies.iter().map(|copy| copy.marks[(cell.bitmap / chunk) as usize]);
+        let mut unwritten = marks.map(|mark| matches!(mark, 0 | 5..=7));
+        !map.has_parity() && world.truth[cell.array[0]] == Truth::Any && !unwritten.all(|is| is)
+    };
+    map.cells.iter().map(is_excused).collect()
 }
 
 fn image(spec: &Spec, number: usize, disk: &Disk<'_>) -> Image {

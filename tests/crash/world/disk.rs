@@ -100,4 +100,7 @@ pub struct World<'w> {
     pub map: &'w Map,
     pub disks: Vec<Disk<'w>>,
     pub truth: Arc<Vec<Truth>>,
+    /// Cells that differed before the command where no bitmap says so: mirrors with a lockless bitmap call a whole chunk dirty,
+    /// and later clean, once a sector of it is written (kernel.md 6.2), and nothing was ever written to these.
+    pub excused: Arc<Vec<bool>>,
 }

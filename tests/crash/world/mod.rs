@@ -11,6 +11,7 @@ pub mod cells;
 pub mod disk;
 pub mod galois;
 pub mod map;
+pub mod stories;
 pub mod superblock;
 pub mod sync;
 pub mod verify;

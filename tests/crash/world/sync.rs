@@ -6,6 +6,7 @@ use super::bitmap::state;
 use super::cells::{belongs, on_slot, solve};
 use super::map::Cell;
 use super::superblock::{CLEAN, Role};
+use mdbitmap::device::crash::Random;
 
 impl Running<'_> {
     /// All that the kernel does of itself after a start, or once a member was added.
@@ -18,6 +19,28 @@ impl Running<'_> {
             self.synchronise_states();
         }
         self.recover();
+    }
+
+    /// The same, and the power goes meanwhile: any part of what would be copied is.
+    pub fn settle_partly(&mut self, random: &mut Random) {
+        let degraded = self.degraded() > 0;
+        if self.resync != CLEAN {
+            for cell in &self.world.map.cells {
+                if random.once_in(2) && self.is_due(cell.bitmap, degraded) {
+                    self.equalise(cell);
+                }
+            }
+            return;
+        }
+        let open = |member: &Option<Member>| member.is_some_and(|member| !member.in_sync);
+        let Some(slot) = self.members.iter().position(open) else {
+            return;
+        };
+        for cell in &self.world.map.cells {
+            if random.once_in(2) && self.is_recovered(cell, slot) {
+                self.rebuild(cell, slot);
+            }
+        }
     }
 
     /// Members in sync are made equal where the bitmap says that they may not be; without bitmap, everywhere.
@@ -138,9 +161,19 @@ impl Running<'_> {
             true => solve(self, cell).map(|data| belongs(cell, &data, at)),
             false => cell.data.iter().find_map(|at| self.word(*at)),
         };
+        let data = match self.world.map.level {
+            6 => solve(self, cell),
+            _ => None,
+        };
         self.members[slot] = was;
         if let Some(word) = word {
             self.put(at, word);
+        }
+        // raid6 mends its other parity with it (FINDINGS).
+        if let Some(data) = data {
+            for at in cell.p.into_iter().chain(cell.q) {
+                self.put(at, belongs(cell, &data, at));
+            }
         }
     }
 
@@ -151,16 +184,8 @@ impl Running<'_> {
             let Some(slot) = self.members.iter().position(open) else {
                 return;
             };
-            let by_bitmap = self.members[slot].is_some_and(|member| member.by_bitmap);
             for cell in &self.world.map.cells {
-                let copied = match (&self.bitmap, by_bitmap) {
-                    // Nothing says what it lacks: nothing is copied (FINDINGS: an interrupted re-add is forgotten).
-                    (None, true) => false,
-                    (None, false) => true,
-                    (Some(_), true) => self.is_due(cell.bitmap, true),
-                    (Some(bitmap), false) => !bitmap.is_unwritten(cell.bitmap),
-                };
-                if copied {
+                if self.is_recovered(cell, slot) {
                     self.rebuild(cell, slot);
                 }
             }
@@ -170,6 +195,18 @@ impl Running<'_> {
             let still = self.degraded() > 0;
             self.end_sync(still);
             self.commit();
+        }
+    }
+
+    /// Whether the recovery of the member of a slot copies a cell to it.
+    fn is_recovered(&self, cell: &Cell, slot: usize) -> bool {
+        let by_bitmap = self.members[slot].is_some_and(|member| member.by_bitmap);
+        match (&self.bitmap, by_bitmap) {
+            // Nothing says what it lacks: nothing is copied (FINDINGS: an interrupted re-add is forgotten).
+            (None, true) => false,
+            (None, false) => true,
+            (Some(_), true) => self.is_due(cell.bitmap, true),
+            (Some(bitmap), false) => !bitmap.is_unwritten(cell.bitmap),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Whether anything that differs passes for equal.
 
 use super::array::Running;
+use super::bitmap::state;
 use super::cells::{solve, sum, weighed};
 use super::disk::Truth;
 use super::map::Cell;
@@ -19,15 +20,30 @@ impl Running<'_> {
     /// The first thing wrong with an array that has done all it wants to do: every member in sync must agree with every
     /// other, and everything must be there that was written. Chunks that a lockless bitmap calls unwritten are excepted.
     pub fn wrong(&self) -> Option<Wrong> {
-        let cells = self.world.map.cells.iter();
-        let excepted = |cell: &&Cell| {
-            let bitmap = self.bitmap.as_ref();
-            bitmap.is_some_and(|bitmap| bitmap.is_unwritten(cell.bitmap))
-        };
-        cells.filter(|cell| !excepted(cell)).find_map(|cell| match self.world.map.has_parity() {
+        let cells = self.world.map.cells.iter().zip(self.world.excused.iter());
+        let checked = cells.filter(|(cell, excused)| !**excused && !self.is_excepted(cell));
+        let mut checked = checked.map(|(cell, _)| cell);
+        checked.find_map(|cell| match self.world.map.has_parity() {
             true => self.wrong_row(cell),
             false => self.wrong_copies(cell),
         })
+    }
+
+    fn is_excepted(&self, cell: &Cell) -> bool {
+        let Some(bitmap) = self.bitmap.as_ref().filter(|bitmap| bitmap.is_lockless()) else {
+            return false;
+        };
+        let parity = self.world.map.has_parity();
+        let never_written = || {
+            let mut truths = cell.array.iter().map(|array| self.world.truth[*array]);
+            truths.all(|truth| truth == Truth::Any)
+        };
+        // With parity, such a row waits for its first sync, which a degraded array does not start.
+        let waits = || {
+            let mark = bitmap.marks[bitmap.chunk_of(cell.bitmap)];
+            matches!(mark, state::NEED_SYNC | state::SYNCING) && self.degraded() > 0
+        };
+        bitmap.is_unwritten(cell.bitmap) || (!parity || waits()) && never_written()
     }
 
     fn wrong_copies(&self, cell: &Cell) -> Option<Wrong> {
