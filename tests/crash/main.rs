@@ -23,6 +23,7 @@ fn the_world_alone_keeps_its_promises() {
             away: &base.away,
             before: world::stories::Before {
                 members: 0,
+                lone_mirror: world::stories::Before::is_lone_mirror(&world),
                 has_former: base.history.away == corpus::history::Away::Former,
             },
             torn: false,

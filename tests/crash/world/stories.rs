@@ -33,6 +33,20 @@ pub struct Before {
     pub members: usize,
     /// A disk is away in whose place another one came.
     pub has_former: bool,
+    /// A start with one member alone makes the kernel forget what is marked (FINDINGS, lone-mirror).
+    pub lone_mirror: bool,
+}
+
+impl Before {
+    /// Whether a mirror whose last start was not ended would lose its marks if one member alone were found.
+    pub fn is_lone_mirror(world: &World<'_>) -> bool {
+        let forgets = |disk: &Disk<'_>| {
+            let sb = disk.sb.as_ref().filter(|sb| sb.level == 1 && sb.resync != CLEAN)?;
+            let copy = disk.bitmap(sb.bitmap?, world.map, sb).ok()?;
+            Some(copy.header.cleared >= sb.events)
+        };
+        world.disks.iter().any(|disk| forgets(disk) == Some(true))
+    }
 }
 
 /// The stories of one state of the disks.
@@ -250,6 +264,10 @@ impl<'w> Stories<'_, 'w> {
             Err(NoStart::Bitmap(why)) => return no_start(story, NoStart::Bitmap(why)),
             Err(_) => return Ok(()),
         };
+        let alone = running.members.len() - running.degraded() == 1;
+        if self.before.lone_mirror && alone {
+            return Ok(());
+        }
         running.settle();
         check(story, &mut running)?;
         self.written_and_back(story, running, disk, random)
