@@ -60,8 +60,13 @@ impl Log {
 
     /// What the stores hold once everything that was written is durable.
     pub fn end(&self) -> Vec<Image> {
+        self.after(self.calls.len())
+    }
+
+    /// The same once the first calls alone were made.
+    pub fn after(&self, calls: usize) -> Vec<Image> {
         let mut images = self.start.clone();
-        for call in &self.calls {
+        for call in self.calls.iter().take(calls) {
             let Call::Write { store, blocks } = call else {
                 continue;
             };

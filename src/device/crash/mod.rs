@@ -19,5 +19,5 @@ mod window;
 pub use image::{BLOCK, Image, hash_of};
 pub use log::{Entry, Log};
 pub use random::Random;
-pub use recorder::{Fault, Kept, Recorder, RecordingStore, What};
+pub use recorder::{CallKind, Fault, Kept, Recorder, RecordingStore, What};
 pub use window::{Effort, State, Window, windows};

@@ -33,8 +33,8 @@ struct Shared {
     /// Reads, writes and flushes so far.
     calls: u64,
     fault: Option<Fault>,
-    /// The store that the fault struck.
-    victim: Option<usize>,
+    /// The store that the fault struck, and in what.
+    victim: Option<(usize, CallKind)>,
 }
 
 /// A call that fails.
@@ -48,6 +48,17 @@ pub struct Fault {
     pub kept: Kept,
     /// True when every later call to the same store fails, too.
     pub lasting: bool,
+}
+
+/// What is asked of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// Bytes.
+    Read,
+    /// To store bytes.
+    Write,
+    /// To make durable what was written.
+    Flush,
 }
 
 /// What a failing device says.
@@ -119,9 +130,9 @@ impl Recorder {
         locked(&self.shared).calls
     }
 
-    /// True when the call that was to fail has failed.
-    pub fn struck(&self) -> bool {
-        locked(&self.shared).victim.is_some()
+    /// What the call that was to fail was, when it has failed.
+    pub fn struck(&self) -> Option<CallKind> {
+        locked(&self.shared).victim.map(|(_, kind)| kind)
     }
 
     /// What was done so far.
@@ -141,15 +152,16 @@ fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 impl Shared {
     /// Counts a call to a store; the fault that strikes it, if one does.
-    fn called(&mut self, place: usize) -> Option<Fault> {
+    fn called(&mut self, place: usize, kind: CallKind) -> Option<Fault> {
         let number = self.calls;
         self.calls = number.saturating_add(1);
         let fault = self.fault?;
         if number == fault.call {
-            self.victim = Some(place);
+            self.victim = Some((place, kind));
             return Some(fault);
         }
-        (fault.lasting && self.victim == Some(place)).then_some(fault)
+        let is_victim = self.victim.is_some_and(|(victim, _)| victim == place);
+        (fault.lasting && is_victim).then_some(fault)
     }
 
     fn write(&mut self, place: usize, start: u64, data: &[u8], struck: Option<Fault>) {
@@ -211,7 +223,7 @@ impl Store for RecordingStore {
     fn read_at(&self, start: Bytes, buffer: &mut [u8]) -> Result<(), StoreError> {
         let end = check_range(self, start, buffer.len())?;
         let mut shared = self.shared();
-        if let Some(fault) = shared.called(self.place) {
+        if let Some(fault) = shared.called(self.place, CallKind::Read) {
             return Err(StoreError::Read {
                 device: self.name.clone(),
                 start: start.0,
@@ -228,7 +240,7 @@ impl Store for RecordingStore {
     fn write_at(&self, start: Bytes, data: &[u8]) -> Result<(), StoreError> {
         let end = check_range(self, start, data.len())?;
         let mut shared = self.shared();
-        let struck = shared.called(self.place);
+        let struck = shared.called(self.place, CallKind::Write);
         shared.write(self.place, start.0, data, struck);
         match struck {
             None => Ok(()),
@@ -243,7 +255,7 @@ impl Store for RecordingStore {
 
     fn flush(&self) -> Result<(), StoreError> {
         let mut shared = self.shared();
-        if let Some(fault) = shared.called(self.place) {
+        if let Some(fault) = shared.called(self.place, CallKind::Flush) {
             return Err(StoreError::Flush {
                 device: self.name.clone(),
                 source: io_error(fault.what, false),
@@ -320,7 +332,12 @@ mod tests {
                 };
                 let recorder = Recorder::new(two()).with_fault(fault);
                 let error = command(&recorder.stores()).unwrap_err();
-                assert!(recorder.struck());
+                let kind = match call {
+                    0 => CallKind::Read,
+                    1 | 3 => CallKind::Write,
+                    _ => CallKind::Flush,
+                };
+                assert_eq!(recorder.struck(), Some(kind));
                 assert_eq!(recorder.calls(), call + 1);
                 let text = error.to_string();
                 let is_write = call == 1 || call == 3;
@@ -348,7 +365,7 @@ mod tests {
             lasting: true,
         });
         command(&never.stores()).unwrap();
-        assert!(!never.struck());
+        assert_eq!(never.struck(), None);
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl Super {
     }
 }
 
-fn checksum_1(bytes: &[u8]) -> u32 {
+pub fn checksum_1(bytes: &[u8]) -> u32 {
     let words = bytes.chunks_exact(4).enumerate();
     let mut sum: u64 = words
         .filter(|(at, _)| *at != 54)
