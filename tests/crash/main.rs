@@ -67,6 +67,9 @@ fn no_crash_makes_differing_data_pass_for_equal() {
     for (name, [done, refused, nothing]) in &figures.by_command {
         println!("{name}: {done} done, {refused} refused, {nothing} had nothing to do");
     }
+    for (reason, count) in &figures.refusals {
+        println!("refused {count} times: {reason}");
+    }
     println!(
         "{} arrays, {} commands, {} states, {distinct} distinct, {} torn, {} faults, {} again, {} undone, {} violations",
         figures.arrays, figures.commands, figures.states, figures.torn, figures.faults, figures.again, figures.undone,

@@ -39,11 +39,14 @@ pub fn explore(
     let Some(given) = given else {
         return;
     };
+    let mut before = before(base);
+    // The one that is left out may be called failed.
+    before.members -= usize::from(command.without.is_some());
     let case = Case {
         base,
         command,
         given,
-        before: before(base),
+        before,
         seed: settings.effort.seed,
         tamper: wrong.as_ref().map(|wrong| wrong.tamper),
     };
@@ -98,6 +101,10 @@ impl Explorer<'_> {
                 return self.violation("undisturbed", &Fault::Again(format!("{ended:?}")));
             }
         };
+        if let Ended::Refused(reasons) = &ended {
+            let reason = format!("{name}: {reasons:?}");
+            *self.figures.refusals.entry(reason).or_default() += 1;
+        }
         self.figures.by_command.entry(name).or_default()[row] += 1;
         self.figures.commands += 1;
         let (calls, log) = (recorder.calls(), recorder.log());
@@ -222,8 +229,18 @@ impl Explorer<'_> {
                 match ended {
                     Ended::Failed { written } if written || !writes => {}
                     Ended::Refused(_) if !writes => {}
-                    // What could not be read counts as unknown.
-                    Ended::Done(_) if is_read => {}
+                    // What is looked at before the first write could not be read.
+                    Ended::Broken(_) if is_read && !writes => {}
+                    // What could not be read counts as unknown, and another plan may come of it.
+                    Ended::Done(done) if is_read => {
+                        if !done.planned.plan.is_empty() {
+                            let mut other = self.knowledge(log, done);
+                            other.digest.clone_from(&known.digest);
+                            let end = other.record.end.clone();
+                            self.look(&other, &end, &name);
+                        }
+                        break;
+                    }
                     other => self.violation(&name, &Fault::Again(other.short())),
                 }
                 let last = windows(&log).pop();

@@ -10,6 +10,8 @@ pub struct Figures {
     pub commands: u64,
     /// How often each command was carried out, refused, and had nothing to do.
     pub by_command: BTreeMap<&'static str, [u64; 3]>,
+    /// Why they were refused.
+    pub refusals: BTreeMap<String, u64>,
     /// States that were looked at, all cases together.
     pub states: u64,
     /// The hash of each.
@@ -32,6 +34,9 @@ impl Figures {
             for (mine, count) in mine.iter_mut().zip(counts) {
                 *mine += count;
             }
+        }
+        for (reason, count) in other.refusals {
+            *self.refusals.entry(reason).or_default() += count;
         }
         self.states += other.states;
         self.hashes.extend(other.hashes);

@@ -62,6 +62,14 @@ impl Case<'_> {
         all
     }
 
+    /// The latest event that a disk knows that is away.
+    fn away_since(&self) -> u64 {
+        let superblocks = self.base.away.iter().filter_map(|disk| {
+            crate::world::disk::superblock(&self.base.images[*disk], self.base.spec.kind)
+        });
+        superblocks.map(|sb| sb.events).max().unwrap_or_default()
+    }
+
     pub fn start(&self) -> Vec<Image> {
         self.given.iter().map(|disk| self.base.images[*disk].clone()).collect()
     }
@@ -159,7 +167,9 @@ impl Case<'_> {
         let world = self.base.world(&disks);
         let digest = Digest::of(&world, &self.given);
         let finished = match (&digest, &known.digest) {
-            (Some(mine), Some(theirs)) => mine.finishes(theirs),
+            (Some(mine), Some(theirs)) => {
+                mine.finishes(theirs, self.away_since(), self.command.without)
+            }
             (None, None) => true,
             _ => false,
         };

@@ -90,6 +90,8 @@ pub struct Digest {
     pub marks: Vec<Vec<u8>>,
     pub clean: bool,
     pub roles: Vec<Role>,
+    /// The least events_cleared of the copies.
+    pub cleared: u64,
 }
 
 impl Digest {
@@ -102,13 +104,16 @@ impl Digest {
             marks: Vec::new(),
             clean: top.resync == CLEAN,
             roles: top.roles.clone(),
+            cleared: u64::MAX,
         };
         for disk in given {
             let sb = world.disks[*disk].sb.as_ref()?;
             if sb.own_role() == Role::Spare {
                 continue;
             }
-            if (sb.events, sb.bitmap, sb.resync) != (top.events, top.bitmap, top.resync) {
+            // One event behind, it gets what the freshest says.
+            let behind = sb.events + 1 == top.events;
+            if !behind && (sb.events, sb.bitmap, sb.resync) != (top.events, top.bitmap, top.resync) {
                 return None;
             }
             let Some(offset) = top.bitmap else {
@@ -121,25 +126,31 @@ impl Digest {
                 return None;
             }
             digest.shape = Some(shape);
+            digest.cleared = digest.cleared.min(header.cleared);
             digest.marks.push(copy.marks.clone());
         }
         Some(digest)
     }
 
-    /// Whether this is as good an end as `other`: the same, or with more marked.
-    pub fn finishes(&self, other: &Digest) -> bool {
+    /// Whether this is as good an end as `other`: the same, or with more marked; or, on a clean array, with less marked for
+    /// members that are away and will get everything, being older than this. The slot of a member that was not given may be
+    /// as it was.
+    pub fn finishes(&self, other: &Digest, away_since: u64, without: Option<usize>) -> bool {
+        let lockless = self.shape.is_some_and(|shape| shape.1 == 6);
+        let for_away_alone = self.clean && !lockless && self.cleared > away_since;
         let covers = |(mine, theirs): (&Vec<u8>, &Vec<u8>)| {
-            let lockless = self.shape.is_some_and(|shape| shape.1 == 6);
             mine.iter().zip(theirs).all(|(mine, theirs)| match lockless {
                 false => mine >= theirs,
                 true => needs(*mine) || mine == theirs || unwritten(*mine) && unwritten(*theirs),
             })
         };
+        let roles = self.roles.iter().zip(&other.roles).enumerate();
+        let same_roles = |(number, (mine, theirs))| mine == theirs || Some(number) == without;
         self.shape == other.shape
-            && self.roles == other.roles
+            && roles.into_iter().all(same_roles)
             && (!self.clean || other.clean)
             && self.marks.len() == other.marks.len()
-            && self.marks.iter().zip(&other.marks).all(covers)
+            && (for_away_alone || self.marks.iter().zip(&other.marks).all(covers))
     }
 }
 
