@@ -95,18 +95,17 @@ impl Content {
         match &self.kind {
             Kind::Bytes(bytes) => overlay(start, buffer, 0, bytes),
             Kind::Bits(head, bits) => {
-                for_each_byte(start, buffer, BITS_OFFSET, |byte| {
+                let bits_at = BITS_OFFSET..BITS_OFFSET.saturating_add(bits.len().div_ceil(8));
+                for_each_byte(start, buffer, &bits_at, |byte| {
                     let [low, ..] = (bits.word(byte / 8) >> (byte % 8 * 8)).to_le_bytes();
                     low
                 });
                 overlay(start, buffer, 0, &head.unwrap_or([0; BITMAP_SUPER_BYTES]));
             }
             Kind::States(head, known) => {
-                let chunks = known.coverage().chunks();
-                for_each_byte(start, buffer, STATES_OFFSET, |chunk| {
-                    if chunk >= chunks {
-                        return UNWRITTEN;
-                    }
+                let states_at =
+                    STATES_OFFSET..STATES_OFFSET.saturating_add(known.coverage().chunks());
+                for_each_byte(start, buffer, &states_at, |chunk| {
                     match known.of(ChunkIndex(chunk)) {
                         Known::Dirty => NEED_SYNC,
                         Known::Clean => CLEAN,
@@ -173,12 +172,12 @@ fn overlay(start: u64, buffer: &mut [u8], bytes_at: u64, bytes: &[u8]) {
     }
 }
 
-/// Fills every byte of `buffer` from `first` on with what its number, counted from there, gives.
-fn for_each_byte(start: u64, buffer: &mut [u8], first: u64, byte: impl Fn(u64) -> u8) {
-    for (at, to) in (start..).zip(buffer.iter_mut()) {
-        if at >= first {
-            *to = byte(at - first);
-        }
+/// Fills the bytes of `buffer`, which begins at `start`, that lie in `range` with what their number, counted from there, gives.
+fn for_each_byte(start: u64, buffer: &mut [u8], range: &Range<u64>, byte: impl Fn(u64) -> u8) {
+    let skip = usize::try_from(range.start.saturating_sub(start)).unwrap_or(usize::MAX);
+    let from = start.max(range.start);
+    for (at, to) in (from..range.end).zip(buffer.iter_mut().skip(skip)) {
+        *to = byte(at - range.start);
     }
 }
 

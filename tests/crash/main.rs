@@ -2,7 +2,12 @@
 //!
 //! docs/crash-simulator.md says what is done, what is modelled, and how a single violation is reproduced.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod commands;
 mod corpus;
@@ -10,15 +15,68 @@ mod mutants;
 mod run;
 mod world;
 
+use mdbitmap::device::crash::{Effort, Random};
+use run::case::{Settings, Wrong, explore};
+use run::figures::Figures;
+use run::wanted::Wanted;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How thoroughly a command is looked at.
+fn settings(seed: u64) -> Settings {
+    Settings {
+        effort: Effort {
+            exhaustive: 64,
+            random: 16,
+            seed,
+        },
+        second_in: 16,
+        faults_in: 8,
+    }
+}
+
+/// Figures of every number of a range, on all processors.
+fn on_all_processors(
+    numbers: std::ops::Range<u64>,
+    one: &(dyn Fn(u64) -> Figures + Sync),
+) -> Figures {
+    let next = AtomicU64::new(numbers.start);
+    let figures = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        return;
+                    }
+                    let done = one(number);
+                    figures.lock().unwrap().push((number, done));
+                }
+            });
+        }
+    });
+    let mut all = figures.into_inner().unwrap();
+    all.sort_by_key(|(number, _)| *number);
+    let mut sum = Figures::default();
+    for (_, figures) in all {
+        sum.add(figures);
+    }
+    sum
+}
+
 /// Without any command nothing is wrong: the world is one in which kernels keep their promises.
 #[test]
 fn the_world_alone_keeps_its_promises() {
-    let mut wrong = Vec::new();
-    for number in 0..600 {
-        let base = corpus::Base::new(1, number);
+    let wanted = Wanted::from_environment();
+    let seed = wanted.seed;
+    let figures = on_all_processors(0..wanted.arrays_alone, &|number| {
+        let mut figures = Figures::default();
+        let base = corpus::Base::new(seed, number);
         let images: Vec<_> = base.images.iter().collect();
         let world = base.world(&images);
-        let mut random = mdbitmap::device::crash::Random::of(&[1, number]);
+        let mut random = Random::of(&[seed, number]);
         let present = base.present();
         let stories = world::stories::Stories {
             world: &world,
@@ -33,90 +91,173 @@ fn the_world_alone_keeps_its_promises() {
         };
         for _ in 0..20 {
             if let Err(violation) = stories.all(&mut random) {
-                wrong.push(format!("{number}: {}: {violation:?}", base.name()));
+                figures
+                    .violations
+                    .push(format!("{number}: {}: {violation:?}", base.name()));
                 break;
             }
         }
-    }
-    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+        figures
+    });
+    assert!(
+        figures.violations.is_empty(),
+        "{}\n{}",
+        figures.violations.len(),
+        figures.violations.join("\n")
+    );
 }
 
 /// Every command on arrays of every kind, at every moment.
 #[test]
 fn no_crash_makes_differing_data_pass_for_equal() {
-    use mdbitmap::device::crash::{Effort, Random};
-    let (seed, arrays) = (1, std::env::var("MDBITMAP_CRASH_ARRAYS").map_or(20, |n| n.parse().unwrap()));
-    let settings = run::case::Settings {
-        effort: Effort {
-            exhaustive: 64,
-            random: 16,
-            seed,
-        },
-        second_in: 16,
-        faults_in: 8,
-    };
-    let mut figures = run::figures::Figures::default();
-    for number in 0..arrays {
+    let wanted = Wanted::from_environment();
+    let seed = wanted.seed;
+    let one = |number| {
+        let mut figures = Figures::default();
         let base = corpus::Base::new(seed, number);
         figures.arrays += 1;
         for command in commands::all(&base, &mut Random::of(&[seed, number, 1])) {
-            run::case::explore(&base, &command, settings, None, &mut figures);
+            if wanted.is_command(command.name) {
+                let mut settings = settings(seed);
+                if wanted.array.is_some() {
+                    (settings.second_in, settings.faults_in) = (4, 1);
+                }
+                explore(&base, &command, settings, None, &mut figures);
+            }
+        }
+        figures
+    };
+    let mut figures = Figures::default();
+    match wanted.array {
+        Some(number) => {
+            println!("{}", corpus::Base::new(seed, number).describe());
+            figures.add(one(number));
+        }
+        None => {
+            let mut first = 0;
+            while first == 0 || figures.distinct() < wanted.states {
+                figures.add(on_all_processors(first..first + wanted.batch(), &one));
+                first += wanted.batch();
+                if figures.violations.len() > 10_000 {
+                    break;
+                }
+            }
         }
     }
-    let distinct = figures.distinct();
-    for (name, [done, refused, nothing]) in &figures.by_command {
-        println!("{name}: {done} done, {refused} refused, {nothing} had nothing to do");
-    }
-    for (reason, count) in &figures.refusals {
-        println!("refused {count} times: {reason}");
-    }
-    println!(
-        "{} arrays, {} commands, {} states, {distinct} distinct, {} torn, {} faults, {} again, {} undone, {} violations",
-        figures.arrays, figures.commands, figures.states, figures.torn, figures.faults, figures.again, figures.undone,
+    figures.print(seed);
+    assert!(
+        figures.violations.is_empty(),
+        "{} violations (see above)",
         figures.violations.len()
     );
-    figures.print_violations();
-    assert!(figures.violations.is_empty());
+    if wanted.is_everything() {
+        let idle = figures.commands_never_done();
+        assert!(idle.is_empty(), "never carried out: {idle:?}");
+    }
+}
+
+/// Of levels that have no bitmaps every command is refused, and nothing is written.
+#[test]
+fn arrays_without_redundancy_are_refused() {
+    let wanted = Wanted::from_environment();
+    let seed = wanted.seed;
+    let mut refused = 0;
+    let arrays = wanted.arrays_alone / 4;
+    for number in 0..arrays {
+        let mut base = corpus::Base::new(seed, number);
+        base.make_raid0();
+        let mut figures = Figures::default();
+        for command in commands::all(&base, &mut Random::of(&[seed, number, 1])) {
+            explore(&base, &command, settings(seed), None, &mut figures);
+        }
+        for (name, [done, refusals, _]) in &figures.by_command {
+            assert_eq!(*done, 0, "{name}: {}", base.name());
+            refused += refusals;
+        }
+        assert!(figures.violations.is_empty(), "{:?}", figures.violations);
+    }
+    assert!(refused > arrays * 10, "{refused}");
+}
+
+/// The right way of what the mutants do wrongly is not held against anybody.
+#[test]
+fn the_mutants_are_right_without_their_mistake() {
+    let seed = Wanted::from_environment().seed;
+    let mut figures = Figures::default();
+    for number in 0..44 {
+        let base = corpus::Base::new(seed, number);
+        if !mutants::is_right_for(&base) {
+            continue;
+        }
+        let right = Wrong {
+            tamper: &|_| {},
+            unflushed: None,
+        };
+        explore(
+            &base,
+            &mutants::right(&base),
+            settings(seed),
+            Some(right),
+            &mut figures,
+        );
+    }
+    assert!(figures.states > 100, "{}", figures.states);
+    assert!(
+        figures.violations.is_empty(),
+        "{:?}",
+        figures.violations.first()
+    );
 }
 
 /// Wrong orders and wrong inputs are caught, every one of them.
 #[test]
 fn every_mutant_is_caught() {
-    use mdbitmap::device::crash::Effort;
-    let seed = 1;
-    let settings = run::case::Settings {
-        effort: Effort {
-            exhaustive: 64,
-            random: 16,
-            seed,
-        },
-        second_in: 16,
-        faults_in: 8,
-    };
-    let mut survivors = Vec::new();
-    for mutant in mutants::ALL {
-        let mut figures = run::figures::Figures::default();
-        for number in 0..400 {
+    let seed = Wanted::from_environment().seed;
+    let caught = |mutant: &mutants::Mutant| {
+        let mut figures = Figures::default();
+        for number in 0..600 {
             let base = corpus::Base::new(seed, number);
             if !(mutant.suits)(&base) {
                 continue;
             }
-            let wrong = run::case::Wrong {
+            let wrong = Wrong {
                 tamper: &mutant.tamper,
                 unflushed: mutant.unflushed,
             };
-            run::case::explore(&base, &(mutant.plan)(&base), settings, Some(wrong), &mut figures);
+            explore(
+                &base,
+                &(mutant.plan)(&base),
+                settings(seed),
+                Some(wrong),
+                &mut figures,
+            );
             if !figures.violations.is_empty() {
                 break;
             }
         }
+        figures
+    };
+    let survivors = Mutex::new(Vec::new());
+    on_all_processors(0..mutants::ALL.len() as u64, &|number| {
+        let mutant = &mutants::ALL[number as usize];
+        let figures = caught(mutant);
         match figures.violations.first() {
-            Some(violation) => println!("{}: caught: {violation}", mutant.name),
+            Some(violation) => println!("mutant caught: {}: {violation}", mutant.name),
             None => {
-                println!("{}: SURVIVES {} states, {:?}", mutant.name, figures.states, figures.by_command);
-                survivors.push(mutant.name);
+                println!(
+                    "mutant SURVIVES: {}: {} states, {:?}",
+                    mutant.name, figures.states, figures.by_command
+                );
+                survivors.lock().unwrap().push(mutant.name);
             }
         }
-    }
+        Figures::default()
+    });
+    let survivors = survivors.into_inner().unwrap();
+    println!(
+        "crash: {} of {} mutants caught",
+        mutants::ALL.len() - survivors.len(),
+        mutants::ALL.len()
+    );
     assert!(survivors.is_empty(), "{survivors:?}");
 }

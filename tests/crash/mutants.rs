@@ -16,7 +16,6 @@ use mdbitmap::change::{Knowledge, Known, PlanError, Planned, StoppedArray};
 use mdbitmap::commands::clear::{self, ClearOptions};
 use mdbitmap::commands::grow::{self, GrowOptions, Wanted};
 use mdbitmap::commands::marking::Asked;
-use mdbitmap::device::Store;
 use mdbitmap::format::bitmap_super::{BITMAP_MAGIC, RawBitmapSuper};
 use mdbitmap::format::coverage::Coverage;
 use mdbitmap::format::placement::ChunkSize;
@@ -85,12 +84,18 @@ pub const ALL: &[Mutant] = &[
         name: "events by two at once",
         suits: |base| base.spec.kind != Kind::V090,
         plan: |_| remove(),
-        tamper: |plan| each_super(plan, |sb| put(sb, 200, &(u64_at(sb, 200) + 1).to_le_bytes())),
+        tamper: |plan| {
+            each_super(plan, |sb| {
+                put(sb, 200, &(u64_at(sb, 200) + 1).to_le_bytes())
+            })
+        },
         unflushed: None,
     },
     Mutant {
         name: "v6 to v4, left clean",
-        suits: |base| matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped,
+        suits: |base| {
+            matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped
+        },
         plan: |base| {
             planner(base, |array, chunk| {
                 let known = known_of(array, chunk, |known, _| Ok(known))?;
@@ -102,7 +107,9 @@ pub const ALL: &[Mutant] = &[
     },
     Mutant {
         name: "unclean after the bits",
-        suits: |base| matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped,
+        suits: |base| {
+            matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped
+        },
         plan: |base| rechunk(base, 1),
         tamper: late_unclean,
         unflushed: None,
@@ -120,7 +127,8 @@ pub const ALL: &[Mutant] = &[
         plan: |base| rechunk(base, 2),
         tamper: |plan| {
             for step in &mut plan.steps {
-                step.writes.retain(|write| write.part == Part::Superblock || write.device != 0);
+                step.writes
+                    .retain(|write| write.part == Part::Superblock || write.device != 0);
             }
         },
         unflushed: None,
@@ -156,7 +164,10 @@ pub const ALL: &[Mutant] = &[
                     let mut all = fine;
                     for chunk in 0..coarse.coverage().chunks() {
                         if coarse.of(ChunkIndex(chunk)) == Known::Dirty {
-                            all.set(&(ChunkIndex(4 * chunk)..ChunkIndex(4 * chunk + 1)), Known::Dirty);
+                            all.set(
+                                &(ChunkIndex(4 * chunk)..ChunkIndex(4 * chunk + 1)),
+                                Known::Dirty,
+                            );
                         }
                     }
                     Ok(all)
@@ -190,7 +201,9 @@ pub const ALL: &[Mutant] = &[
     },
     Mutant {
         name: "unwritten taken for clean bits",
-        suits: |base| matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped,
+        suits: |base| {
+            matches!(base.spec.bitmap, Has::States(_)) && base.history.end == End::Stopped
+        },
         plan: |base| {
             planner(base, |array, chunk| {
                 let known = known_of(array, chunk, |fine, coarse| {
@@ -218,13 +231,15 @@ pub const ALL: &[Mutant] = &[
     Mutant {
         name: "clear without comparing",
         suits: |base| is_torn(base) && bits(base),
-        plan: |_| command("clear --force", |array| {
-            let options = ClearOptions {
-                asked: Asked::all(),
-                force: true,
-            };
-            clear::plan(array, &options, NOW)
-        }),
+        plan: |_| {
+            command("clear --force", |array| {
+                let options = ClearOptions {
+                    asked: Asked::all(),
+                    force: true,
+                };
+                clear::plan(array, &options, NOW)
+            })
+        },
         tamper: nothing,
         unflushed: None,
     },
@@ -276,6 +291,21 @@ pub const ALL: &[Mutant] = &[
     },
 ];
 
+/// A bitmap with chunks twice as large, made by the same means, but rightly.
+pub fn right(base: &Base) -> Command {
+    planner(base, |array, chunk| {
+        let known = array.knowledge()?.ok_or_else(|| refuse("no bitmap"))?;
+        let known = known
+            .rescaled(coverage(array, chunk * 2)?)
+            .map_err(refuse)?;
+        made(array, known, Kept::All, !array.array()?.is_clean())
+    })
+}
+
+pub fn is_right_for(base: &Base) -> bool {
+    bits(base) && !base.history.stale && !base.history.short && base.spec.size == 128
+}
+
 fn is_torn(base: &Base) -> bool {
     base.history.end == End::Writing && !base.history.stale
 }
@@ -303,10 +333,7 @@ fn planner(
     base: &Base,
     plan: impl Fn(&StoppedArray<'_>, u64) -> Result<Planned, PlanError> + Send + Sync + 'static,
 ) -> Command {
-    let chunk = match base.spec.bitmap {
-        Has::Bits(chunk) | Has::States(chunk) => chunk * 512,
-        Has::Nothing => 4096,
-    };
+    let chunk = base.spec.chunk().unwrap_or(8) * 512;
     command("mutant", move |array| plan(array, chunk))
 }
 
@@ -334,10 +361,7 @@ fn remove() -> Command {
 }
 
 fn rechunk(base: &Base, times: u64) -> Command {
-    let own = match base.spec.bitmap {
-        Has::Bits(chunk) | Has::States(chunk) => chunk,
-        Has::Nothing => 8,
-    };
+    let own = base.spec.chunk().unwrap_or(8);
     grown(GrowOptions {
         bitmap: Some(Wanted::Internal),
         chunk: ChunkSize::new(own * times * 512).ok(),
@@ -347,7 +371,10 @@ fn rechunk(base: &Base, times: u64) -> Command {
 
 fn clear_marks() -> Command {
     command("clear", |array| {
-        let copy = array.copies.first().and_then(|copy| copy.bitmap.as_ref().ok());
+        let copy = array
+            .copies
+            .first()
+            .and_then(|copy| copy.bitmap.as_ref().ok());
         let Some(bitmap) = copy else {
             return Err(refuse("no bitmap"));
         };
@@ -383,7 +410,12 @@ enum Kept {
 }
 
 /// A bitmap of version 4 that says this, by the four steps of W2.
-fn made(array: &StoppedArray<'_>, known: Knowledge, kept: Kept, unclean: bool) -> Result<Planned, PlanError> {
+fn made(
+    array: &StoppedArray<'_>,
+    known: Knowledge,
+    kept: Kept,
+    unclean: bool,
+) -> Result<Planned, PlanError> {
     let mut header = RawBitmapSuper::from_bytes(&[0; 256]).expect("256 bytes");
     header.magic = BITMAP_MAGIC;
     header.version = 4;
@@ -422,14 +454,20 @@ fn planned(draft: Draft<'_>) -> Result<Planned, PlanError> {
 }
 
 /// The first sector of every copy, with its superblock changed.
-fn headers(draft: &Draft<'_>, change: impl Fn(&mut RawBitmapSuper)) -> Result<Vec<Piece>, PlanError> {
+fn headers(
+    draft: &Draft<'_>,
+    change: impl Fn(&mut RawBitmapSuper),
+) -> Result<Vec<Piece>, PlanError> {
     let mut pieces = Vec::new();
     for copy in &draft.array().copies {
         let Ok(bitmap) = &copy.bitmap else {
             continue;
         };
         let mut sector = vec![0; 512];
-        bitmap.store().read_at(bitmap.start(), &mut sector).map_err(PlanError::Store)?;
+        bitmap
+            .store()
+            .read_at(bitmap.start(), &mut sector)
+            .map_err(PlanError::Store)?;
         let mut raw = bitmap.raw().clone();
         change(&mut raw);
         sector[..256].copy_from_slice(&raw.to_bytes());
@@ -469,7 +507,12 @@ fn each_super(plan: &mut Plan, change: impl Fn(&mut [u8])) {
 
 /// The header says first that nothing was ever cleared, and the truth at the end.
 fn late_events_cleared(plan: &mut Plan) {
-    let right: Vec<Step> = plan.steps.iter().filter(|step| step.title == "bitmap header").cloned().collect();
+    let right: Vec<Step> = plan
+        .steps
+        .iter()
+        .filter(|step| step.title == "bitmap header")
+        .cloned()
+        .collect();
     each_header(plan, |header| put(header, 32, &1_u64.to_le_bytes()));
     plan.steps.extend(right);
 }
@@ -480,7 +523,9 @@ fn late_unclean(plan: &mut Plan) {
         steps: plan.steps.last().cloned().into_iter().collect(),
         ..Plan::default()
     };
-    each_super(&mut last, |sb| put(sb, 200, &(u64_at(sb, 200) + 1).to_le_bytes()));
+    each_super(&mut last, |sb| {
+        put(sb, 200, &(u64_at(sb, 200) + 1).to_le_bytes())
+    });
     each_super(plan, |sb| put(sb, 208, &u64::MAX.to_le_bytes()));
     plan.steps.append(&mut last.steps);
 }

@@ -247,6 +247,7 @@ impl Found {
         for source in sources {
             asked.add_all(&contribution(&own, &source.known()?)?);
         }
+        asked.add_all(&not_in_superblocks(array, &own, is_lockless(sources))?);
         known.add_dirty(&asked);
         let all = array.believed().filter_map(|copy| {
             let raw = copy.bitmap.as_ref().ok()?.raw();
@@ -274,6 +275,28 @@ impl Found {
             .to_owned(),
         })
     }
+}
+
+/// Own marks that count whatever the superblocks say of the array, and that the new bitmap has to have said by them (W4): those
+/// of a cluster, and of a lockless bitmap that becomes another one everything that is not clean (W10).
+fn not_in_superblocks(
+    array: &StoppedArray<'_>,
+    own: &Knowledge,
+    stays_lockless: bool,
+) -> Result<ChunkSet, PlanError> {
+    let believed = || {
+        array
+            .believed()
+            .filter_map(|copy| copy.bitmap.as_ref().ok())
+    };
+    if !stays_lockless && believed().any(|bitmap| bitmap.raw().is_lockless()) {
+        return Ok(own.bits());
+    }
+    let of_cluster = |raw: &RawBitmapSuper| raw.version == 5 && raw.nodes > 0;
+    if believed().any(|bitmap| of_cluster(bitmap.raw())) {
+        return Ok(own.dirty().clone());
+    }
+    ChunkSet::empty(own.coverage().chunks()).map_err(|error| too_many(&error).into())
 }
 
 /// True when the superblock speaks of a bitmap, be it where the device has ended.

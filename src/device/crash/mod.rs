@@ -16,6 +16,9 @@ mod random;
 mod recorder;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use image::{BLOCK, Image, hash_of};
 pub use log::{Entry, Log};
 pub use random::Random;

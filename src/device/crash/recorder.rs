@@ -31,7 +31,7 @@ struct Shared {
     now: Vec<Image>,
     log: Log,
     /// Reads, writes and flushes so far.
-    calls: u64,
+    calls: Vec<CallKind>,
     fault: Option<Fault>,
     /// The store that the fault struck, and in what.
     victim: Option<(usize, CallKind)>,
@@ -90,7 +90,7 @@ impl Recorder {
                 start: images.clone(),
                 calls: Vec::new(),
             },
-            calls: 0,
+            calls: Vec::new(),
             fault: None,
             victim: None,
         }));
@@ -127,7 +127,12 @@ impl Recorder {
 
     /// Reads, writes and flushes so far.
     pub fn calls(&self) -> u64 {
-        locked(&self.shared).calls
+        locked(&self.shared).calls.len() as u64
+    }
+
+    /// What each of them was, in order.
+    pub fn kinds(&self) -> Vec<CallKind> {
+        locked(&self.shared).calls.clone()
     }
 
     /// What the call that was to fail was, when it has failed.
@@ -153,8 +158,8 @@ fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 impl Shared {
     /// Counts a call to a store; the fault that strikes it, if one does.
     fn called(&mut self, place: usize, kind: CallKind) -> Option<Fault> {
-        let number = self.calls;
-        self.calls = number.saturating_add(1);
+        let number = self.calls.len() as u64;
+        self.calls.push(kind);
         let fault = self.fault?;
         if number == fault.call {
             self.victim = Some((place, kind));

@@ -41,6 +41,9 @@ pub struct History {
     pub spares: u32,
     /// The bitmap is one that other kernels did not keep: its events are behind, and it says nothing.
     pub stale: bool,
+    /// The bitmap says that the array is smaller than it is, as if it had been made larger without it: the kernel does not
+    /// look (kernel.md 2.1).
+    pub short: bool,
 }
 
 pub const UUID: [u8; 16] = *b"mdbitmap-crashes";
@@ -72,18 +75,26 @@ impl History {
             (Away::Former, Has::States(_)) => Away::Nobody,
             (away, _) => away,
         };
-        let stale = spec.bitmap != Has::Nothing && away == Away::Nobody && random.once_in(8);
+        // Of a cluster, kernels do not see it (kernel.md 3.9).
+        let can_be_stale = !matches!(spec.bitmap, Has::Nothing | Has::Clustered(_));
+        let stale = can_be_stale && away == Away::Nobody && random.once_in(8);
+        let short = spec.bitmap != Has::Nothing && random.once_in(10);
         History {
             away,
             end,
             spares,
             stale,
+            short,
         }
     }
 
     pub fn name(&self) -> String {
         let stale = if self.stale { ", stale" } else { "" };
-        format!("{:?}, {:?}, {} spares{stale}", self.end, self.away, self.spares)
+        let short = if self.short { ", short" } else { "" };
+        format!(
+            "{:?}, {:?}, {} spares{stale}{short}",
+            self.end, self.away, self.spares
+        )
     }
 }
 
@@ -121,7 +132,9 @@ fn born<'m>(spec: &Spec, history: &History, map: &'m Map, random: &mut Random) -
             excused: Arc::new(vec![false; map.cells.len()]),
         },
         members: (0..spec.slots).map(member).collect(),
-        spares: (spec.slots..spec.slots + history.spares).map(|disk| disk as usize).collect(),
+        spares: (spec.slots..spec.slots + history.spares)
+            .map(|disk| disk as usize)
+            .collect(),
         events: 20 + random.below(50),
         resync: CLEAN,
         active: false,
@@ -134,7 +147,11 @@ fn born<'m>(spec: &Spec, history: &History, map: &'m Map, random: &mut Random) -
 
 pub fn superblock(spec: &Spec, number: u32, count: u32) -> Super {
     // As many as mdadm makes room for, so that a superblock of 1.x is one sector.
-    let len = if spec.kind == crate::world::superblock::Kind::V090 { count } else { 128 };
+    let len = if spec.kind == crate::world::superblock::Kind::V090 {
+        count
+    } else {
+        128
+    };
     Super {
         kind: spec.kind,
         uuid: UUID,
@@ -149,6 +166,7 @@ pub fn superblock(spec: &Spec, number: u32, count: u32) -> Super {
         events: 0,
         resync: CLEAN,
         bitmap: None,
+        clustered: matches!(spec.bitmap, Has::Clustered(_)),
         number,
         roles: vec![Role::Spare; len as usize],
         recovery: None,
@@ -161,6 +179,7 @@ fn bitmap(spec: &Spec, map: &Map, random: &mut Random) -> Option<Bitmap> {
         Has::Nothing => return None,
         Has::Bits(chunk) => (4, chunk),
         Has::States(chunk) => (6, chunk),
+        Has::Clustered(chunk) => (5, chunk),
     };
     let header = Header {
         version,
@@ -173,12 +192,17 @@ fn bitmap(spec: &Spec, map: &Map, random: &mut Random) -> Option<Bitmap> {
         sleep: 5,
         write_behind: 0,
         reserved: if version == 6 { 8 } else { 0 },
+        nodes: if version == 5 { 2 } else { 0 },
     };
     let chunks = header.chunks(map.sync_size);
     let mut marks = vec![0; chunks];
     if version == 6 {
         for mark in &mut marks {
-            *mark = if random.once_in(4) { state::UNWRITTEN } else { state::CLEAN };
+            *mark = if random.once_in(4) {
+                state::UNWRITTEN
+            } else {
+                state::CLEAN
+            };
         }
     }
     Some(Bitmap {
@@ -193,7 +217,11 @@ fn bitmap(spec: &Spec, map: &Map, random: &mut Random) -> Option<Bitmap> {
 fn fill(running: &mut Running<'_>, random: &mut Random) {
     let map = running.world.map;
     for cell in &map.cells {
-        if running.bitmap.as_ref().is_some_and(|bitmap| bitmap.is_unwritten(cell.bitmap)) {
+        if running
+            .bitmap
+            .as_ref()
+            .is_some_and(|bitmap| bitmap.is_unwritten(cell.bitmap))
+        {
             continue;
         }
         let data: Vec<u64> = cell.array.iter().map(|_| random.bits()).collect();
@@ -215,7 +243,10 @@ pub fn some_writes(map: &Map, most: u64, random: &mut Random) -> Vec<Write> {
     let mut writes: Vec<Write> = Vec::new();
     for _ in 0..1 + random.below(most) {
         let sector = random.below(map.array_size as u64) as usize;
-        if writes.iter().all(|write| !same_cell(map, write.sector, sector)) {
+        if writes
+            .iter()
+            .all(|write| !same_cell(map, write.sector, sector))
+        {
             writes.push(Write {
                 sector,
                 word: random.bits(),
@@ -273,6 +304,9 @@ pub fn live<'m>(
     if history.stale {
         spoil(&mut world, random);
     }
+    if history.short {
+        shorten(&mut world);
+    }
     (world, away)
 }
 
@@ -291,5 +325,14 @@ fn spoil(world: &mut World<'_>, random: &mut Random) {
             }
         }
         disk.bitmap = Lying::Written(*offset, Arc::new(copy));
+    }
+}
+
+/// The size in the bitmaps is less than it should be.
+fn shorten(world: &mut World<'_>) {
+    for disk in &mut world.disks {
+        if let Lying::Written(_, copy) = &mut disk.bitmap {
+            Arc::make_mut(copy).header.sync_size = world.map.sync_size / 2;
+        }
     }
 }

@@ -37,8 +37,15 @@ impl Base {
         let history = History::new(&spec, &mut random);
         let map = map_of(&spec);
         let (world, away) = live(&spec, &history, &map, &mut random);
-        let images = (0..).zip(&world.disks).map(|(number, disk)| image(&spec, number, disk)).collect();
-        let data = world.disks.iter().map(|disk| Arc::clone(&disk.data)).collect();
+        let images = (0..)
+            .zip(&world.disks)
+            .map(|(number, disk)| image(&spec, number, disk))
+            .collect();
+        let data = world
+            .disks
+            .iter()
+            .map(|disk| Arc::clone(&disk.data))
+            .collect();
         let excused = excused(&spec, &world);
         let truth = world.truth;
         let base = Base {
@@ -60,9 +67,45 @@ impl Base {
         format!("{} [{}]", self.spec.name(), self.history.name())
     }
 
+    /// The superblocks say that the array is a raid0, which has no bitmaps.
+    pub fn make_raid0(&mut self) {
+        self.spec.level = 0;
+        for image in &mut self.images {
+            let mut sb = superblock(image, self.spec.kind).expect("a superblock that is believed");
+            sb.level = 0;
+            let sectors = image.len() / 512;
+            let start = self.spec.kind.start(sectors) * 512;
+            let mut bytes = image.to_vec();
+            let new = sb.to_bytes(sectors);
+            bytes[start as usize..start as usize + new.len()].copy_from_slice(&new);
+            *image = Image::new(image.name(), bytes).with_block_bytes(self.spec.block);
+        }
+    }
+
+    /// What its members say, for whoever looks at a violation.
+    pub fn describe(&self) -> String {
+        let mut text = self.name();
+        let images: Vec<&Image> = self.images.iter().collect();
+        for (number, disk) in self.world(&images).disks.iter().enumerate() {
+            let Some(sb) = &disk.sb else {
+                continue;
+            };
+            let copy = sb.bitmap.map(|offset| disk.bitmap(offset, &self.map, sb));
+            text += &format!(
+                "\n  disk {number}: {:?}, events {}, resync {:#x}, bitmap {copy:?}",
+                sb.own_role(),
+                sb.events,
+                sb.resync
+            );
+        }
+        text
+    }
+
     /// The disks that are part of the array.
     pub fn present(&self) -> Vec<usize> {
-        (0..self.images.len()).filter(|disk| !self.away.contains(disk)).collect()
+        (0..self.images.len())
+            .filter(|disk| !self.away.contains(disk))
+            .collect()
     }
 
     /// The world in which the disks hold these images.
@@ -70,7 +113,9 @@ impl Base {
         let pairs = images.iter().zip(&self.data);
         World {
             map: &self.map,
-            disks: pairs.map(|(image, data)| Disk::of(image, self.spec.kind, data)).collect(),
+            disks: pairs
+                .map(|(image, data)| Disk::of(image, self.spec.kind, data))
+                .collect(),
             truth: Arc::clone(&self.truth),
             excused: Arc::clone(&self.excused),
         }
@@ -81,7 +126,9 @@ impl Base {
         for (image, disk) in self.images.iter().zip(disks) {
             let read = superblock(image, self.spec.kind).expect("a superblock that is believed");
             let mut expected = disk.sb.clone().expect("every disk has a superblock");
-            expected.roles.resize(read.roles.len(), crate::world::superblock::Role::Spare);
+            expected
+                .roles
+                .resize(read.roles.len(), crate::world::superblock::Role::Spare);
             if expected.kind == crate::world::superblock::Kind::V090 {
                 expected.device_uuid = [0; 16];
             }
@@ -105,7 +152,9 @@ fn excused(spec: &Spec, world: &World<'_>) -> Vec<bool> {
         })
         .collect();
     let is_excused = |cell: &Cell| {
-        let marks = copies.iter().map(|copy| copy.marks[(cell.bitmap / chunk) as usize]);
+        let marks = copies
+            .iter()
+            .map(|copy| copy.marks[(cell.bitmap / chunk) as usize]);
         let mut unwritten = marks.map(|mark| matches!(mark, 0 | 5..=7));
         !map.has_parity() && world.truth[cell.array[0]] == Truth::Any && !unwritten.all(|is| is)
     };
@@ -125,7 +174,10 @@ fn image(spec: &Spec, number: usize, disk: &Disk<'_>) -> Image {
     let start = spec.kind.start(disk.sectors);
     put(start, &sb.to_bytes(disk.sectors));
     if let Lying::Written(offset, copy) = &disk.bitmap {
-        put(start.checked_add_signed(*offset).expect("on the disk"), &copy.to_bytes());
+        put(
+            start.checked_add_signed(*offset).expect("on the disk"),
+            &copy.to_bytes(),
+        );
     }
     Image::new(&format!("disk{number}"), bytes).with_block_bytes(spec.block)
 }
@@ -138,7 +190,13 @@ fn map_of(spec: &Spec) -> Map {
     let start = spec.kind.start(sectors) as usize * 512;
     bytes[start..start + sb.len()].copy_from_slice(&sb);
     let found = probe(&MemoryStore::new("geometry", bytes), None);
-    assert_eq!(found.found.len(), 1, "{}: {:?}", spec.name(), found.rejected);
+    assert_eq!(
+        found.found.len(),
+        1,
+        "{}: {:?}",
+        spec.name(),
+        found.rejected
+    );
     let geometry = Geometry::of(&found.found[0].member).expect("a geometry");
     assert_eq!(geometry.member_size().0, spec.size, "{}", spec.name());
     Map::new(spec.level, &geometry)

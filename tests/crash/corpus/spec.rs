@@ -26,6 +26,8 @@ pub enum Has {
     Bits(u64),
     /// One byte a chunk.
     States(u64),
+    /// One bit a chunk, for each of two nodes of a cluster.
+    Clustered(u64),
 }
 
 /// Levels, layouts, RAID chunks and numbers of members.
@@ -50,10 +52,11 @@ impl Spec {
     pub fn new(number: u64, random: &mut Random) -> Spec {
         let shapes = SHAPES.len() as u64;
         let (level, layout, raid_chunk, slots) = SHAPES[(number % shapes) as usize];
-        let kind = KINDS[(number / shapes % 4) as usize];
+        let kind = KINDS[(number % 4) as usize];
         let chunks = [8, 16, 32];
         let chunk = chunks[random.below(3) as usize];
-        let bitmap = match number / shapes / 4 % 4 {
+        let bitmap = match (number / 4 + number / shapes / 4) % 4 {
+            1 if is_for_clusters(level, layout, kind) => Has::Clustered(chunk),
             0 | 1 => Has::Bits(chunk),
             2 if kind != Kind::V090 => Has::States(chunk),
             2 => Has::Bits(chunk),
@@ -71,7 +74,11 @@ impl Spec {
             size: 128,
         };
         // Now and then bits that do not fit the first sector.
-        if level == 1 && slots == 2 && bitmap != Has::Nothing && random.once_in(4) {
+        if level == 1
+            && slots == 2
+            && matches!(bitmap, Has::Bits(_) | Has::States(_))
+            && random.once_in(4)
+        {
             spec.size = 2304;
             spec.bitmap = match bitmap {
                 Has::States(_) => Has::States(4),
@@ -107,6 +114,14 @@ impl Spec {
         })
     }
 
+    /// Sectors a chunk of its bitmap.
+    pub fn chunk(&self) -> Option<u64> {
+        match self.bitmap {
+            Has::Bits(chunk) | Has::States(chunk) | Has::Clustered(chunk) => Some(chunk),
+            Has::Nothing => None,
+        }
+    }
+
     pub fn name(&self) -> String {
         let level = match (self.level, self.layout) {
             (10, 0x102) => "raid10-near".to_owned(),
@@ -124,7 +139,15 @@ impl Spec {
             Has::Nothing => "no bitmap".to_owned(),
             Has::Bits(chunk) => format!("v4 chunk {}", chunk * 512),
             Has::States(chunk) => format!("v6 chunk {}", chunk * 512),
+            Has::Clustered(chunk) => format!("v5 chunk {}", chunk * 512),
         };
-        format!("{level} x{} {kind} block {} {bitmap}", self.slots, self.block)
+        format!(
+            "{level} x{} {kind} block {} {bitmap}",
+            self.slots, self.block
+        )
     }
+}
+
+fn is_for_clusters(level: i32, layout: u32, kind: Kind) -> bool {
+    kind == Kind::V12 && (level == 1 || level == 10 && layout >> 8 == 1)
 }

@@ -37,6 +37,16 @@ pub type Tamper<'t> = dyn Fn(&mut Plan) + 't;
 
 /// Runs a command on the stores of a recorder.
 pub fn attempt(recorder: &Recorder, command: &Command, tamper: Option<&Tamper<'_>>) -> Ended {
+    attempt_with(recorder, command, tamper, Some(usize::MAX))
+}
+
+/// The same when there is room for so many bytes of the undo file; without one if `None`.
+pub fn attempt_with(
+    recorder: &Recorder,
+    command: &Command,
+    tamper: Option<&Tamper<'_>>,
+    room: Option<usize>,
+) -> Ended {
     let stores = recorder.stores();
     let array = match StoppedArray::read(&stores) {
         Ok(array) => array,
@@ -67,9 +77,17 @@ pub fn attempt(recorder: &Recorder, command: &Command, tamper: Option<&Tamper<'_
             undo,
         }));
     }
-    if let Err(error) = undo::save(&about(), &planned.plan, &order, &[], &mut undo) {
+    let mut disk = Disk {
+        bytes: &mut undo,
+        room: room.unwrap_or_default(),
+    };
+    if room.is_some()
+        && let Err(error) = undo::save(&about(), &planned.plan, &order, &[], &mut disk)
+    {
         return match error {
-            undo::SaveError::Store(_) => Ended::Failed { written: false },
+            undo::SaveError::Store(_) | undo::SaveError::Write(_) => {
+                Ended::Failed { written: false }
+            }
             other => Ended::Broken(other.to_string()),
         };
     }
@@ -88,11 +106,34 @@ pub fn attempt(recorder: &Recorder, command: &Command, tamper: Option<&Tamper<'_
     }
 }
 
+/// Where the undo file is.
+struct Disk<'b> {
+    bytes: &'b mut Vec<u8>,
+    room: usize,
+}
+
+impl std::io::Write for Disk<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let fits = bytes.len().min(self.room - self.bytes.len());
+        if fits == 0 && !bytes.is_empty() {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(&bytes[..fits]);
+        Ok(fits)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What the writes of a plan that was tampered with replace.
 fn put_old_right(plan: &mut Plan, stores: &[&dyn Store]) {
     let copy = |store: &&dyn Store| {
         let mut bytes = vec![0; store.len().0 as usize];
-        store.read_at(Bytes(0), &mut bytes).expect("no fault in a mutant");
+        store
+            .read_at(Bytes(0), &mut bytes)
+            .expect("no fault in a mutant");
         bytes
     };
     let mut now: Vec<Vec<u8>> = stores.iter().map(copy).collect();
@@ -134,9 +175,9 @@ fn about() -> About {
 }
 
 impl Attempt {
-    pub fn undo_file(&self) -> UndoFile {
+    pub fn undo_file(&self) -> Arc<UndoFile> {
         let store = MemoryStore::new("undo", self.undo.clone());
-        UndoFile::open(Arc::new(store)).expect("the undo file of a plan can be read")
+        Arc::new(UndoFile::open(Arc::new(store)).expect("the undo file of a plan can be read"))
     }
 }
 
@@ -145,7 +186,9 @@ impl Ended {
     pub fn short(&self) -> String {
         match self {
             Ended::Done(done) => format!("Done({} steps)", done.planned.plan.steps.len()),
-            other => format!("{other:?}"),
+            Ended::Broken(why) => why.clone(),
+            Ended::Refused(names) => format!("Refused({names:?})"),
+            Ended::Failed { written } => format!("Failed, written {written}"),
         }
     }
 }

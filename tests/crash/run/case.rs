@@ -1,13 +1,17 @@
 //! One command on one array, at every moment.
 
-use super::attempt::{Attempt, Ended, Tamper, attempt};
+use super::attempt::{Attempt, Ended, Tamper, attempt, attempt_with};
 use super::figures::Figures;
 use super::judge::{Case, Counts, Fault, Knowledge, before};
 use super::record::{Digest, Record, strays};
 use crate::commands::Command;
 use crate::corpus::Base;
-use mdbitmap::device::crash::{self, Effort, Image, CallKind, Kept, Log, Random, Recorder, What, windows};
+use mdbitmap::change::undo as undo_files;
+use mdbitmap::device::crash::{
+    self, CallKind, Effort, Image, Kept, Log, Random, Recorder, What, windows,
+};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +19,7 @@ pub struct Settings {
     pub effort: Effort,
     /// Of how many states a second run is cut short as well: one in this many.
     pub second_in: u64,
-    /// Of how many calls each is made to fail: one in this many of the reads, each write and flush.
+    /// Which calls are made to fail: every write and flush, and one in so many of the reads.
     pub faults_in: u64,
 }
 
@@ -107,7 +111,7 @@ impl Explorer<'_> {
         }
         self.figures.by_command.entry(name).or_default()[row] += 1;
         self.figures.commands += 1;
-        let (calls, log) = (recorder.calls(), recorder.log());
+        let (calls, log) = (recorder.kinds(), recorder.log());
         let Ended::Done(done) = ended else {
             return self.untouched(&log);
         };
@@ -117,14 +121,21 @@ impl Explorer<'_> {
         if let Some(stray) = strays(self.case.base, &done.planned.plan) {
             return self.violation("undisturbed", &Fault::Again(stray));
         }
+        let undo_length = done.undo.len();
         let known = self.knowledge(log, done);
         let log = known.record.log.clone();
         match self.unflushed {
             None => self.cut(&known, &log, "", true),
-            Some(lost) => self.cut(&known, &log.without_flushes(|_, store| store == lost), "", false),
+            Some(lost) => self.cut(
+                &known,
+                &log.without_flushes(|_, store| store == lost),
+                "",
+                false,
+            ),
         }
         if self.case.tamper.is_none() {
-            self.fail(&known, calls);
+            self.fail(&known, &calls);
+            self.undo_file_does_not_fit(undo_length);
         }
         self.figures.torn += self.counts.torn;
         self.figures.again += self.counts.again;
@@ -134,7 +145,9 @@ impl Explorer<'_> {
     /// What was refused, or had nothing to do, has written nothing.
     fn untouched(&mut self, log: &Log) {
         if log.entries().count() > 0 {
-            let writes = log.entries().any(|entry| matches!(entry, crash::Entry::Write { .. }));
+            let writes = log
+                .entries()
+                .any(|entry| matches!(entry, crash::Entry::Write { .. }));
             if writes {
                 self.violation("refused", &Fault::Outside(0));
             }
@@ -150,6 +163,7 @@ impl Explorer<'_> {
         Knowledge {
             digest,
             undo,
+            origin: record.log.start().to_vec(),
             record,
         }
     }
@@ -165,6 +179,7 @@ impl Explorer<'_> {
                 }
                 if again && new && state.index % self.settings.second_in == 1 {
                     self.cut_again(known, &state.images, &what);
+                    self.cut_undo(known, &state.images, &what);
                 }
             }
         }
@@ -186,6 +201,50 @@ impl Explorer<'_> {
         self.cut(&second, &log, &format!("{what}, again: "), false);
     }
 
+    /// What a cut left is taken back, and that is cut short as well.
+    fn cut_undo(&mut self, known: &Knowledge, images: &[Image], what: &str) {
+        if self.case.tamper.is_some() {
+            return;
+        }
+        let recorder = Recorder::new(images.to_vec());
+        // Whether it can be is looked at elsewhere.
+        if undo_files::take_back(&known.undo, &recorder.stores()).is_err() {
+            return;
+        }
+        let second = Knowledge {
+            record: known.record.of_undo(self.case.base, recorder.log()),
+            digest: known.digest.clone(),
+            undo: Arc::clone(&known.undo),
+            origin: known.origin.clone(),
+        };
+        let log = second.record.log.clone();
+        self.cut(&second, &log, &format!("{what}, undone: "), false);
+    }
+
+    /// The disk that the undo file is on is full: nothing else is written.
+    fn undo_file_does_not_fit(&mut self, length: usize) {
+        let mut random = Random::of(&[self.settings.effort.seed, length as u64]);
+        let rooms = [
+            0,
+            length / 2,
+            random.below(length as u64) as usize,
+            length - 1,
+        ];
+        for room in rooms {
+            let recorder = Recorder::new(self.case.start());
+            let ended = attempt_with(&recorder, self.case.command, None, Some(room));
+            let writes = recorder
+                .log()
+                .entries()
+                .any(|entry| matches!(entry, crash::Entry::Write { .. }));
+            self.figures.faults += 1;
+            if writes || !matches!(ended, Ended::Failed { written: false }) {
+                let name = format!("room for {room} bytes of the undo file");
+                self.violation(&name, &Fault::Again(ended.short()));
+            }
+        }
+    }
+
     /// Judges a state that was not seen before; false for one that was.
     fn look(&mut self, known: &Knowledge, images: &[Image], what: &str) -> bool {
         let hash = crash::hash_of(images);
@@ -194,17 +253,20 @@ impl Explorer<'_> {
         }
         self.figures.states += 1;
         self.figures.hashes.push(hash);
-        if let Err(fault) = self.case.judge(known, images, &mut self.ends, &mut self.counts) {
+        if let Err(fault) = self
+            .case
+            .judge(known, images, &mut self.ends, &mut self.counts)
+        {
             self.violation(what, &fault);
         }
         true
     }
 
-    /// Every call fails once.
-    fn fail(&mut self, known: &Knowledge, calls: u64) {
-        for call in 0..calls {
-            let mut random = Random::of(&[self.settings.effort.seed, call, self.figures.faults]);
-            if !random.once_in(self.settings.faults_in) {
+    /// Every call fails once, each in one of the ways in turn.
+    fn fail(&mut self, known: &Knowledge, calls: &[CallKind]) {
+        for (call, kind) in (0..).zip(calls) {
+            let mut random = Random::of(&[self.settings.effort.seed, self.case.base.number, call]);
+            if *kind == CallKind::Read && !random.once_in(self.settings.faults_in) {
                 continue;
             }
             let kinds = [
@@ -212,7 +274,8 @@ impl Explorer<'_> {
                 (What::NoSpace, Kept::Some(call)),
                 (What::InputOutput, Kept::All),
             ];
-            for (number, (what, kept)) in (0..).zip(kinds) {
+            let turn = (call + self.case.base.number) % 3;
+            for (number, (what, kept)) in (0..).zip(kinds).filter(|(number, _)| *number == turn) {
                 let fault = crash::Fault {
                     call,
                     what,
@@ -222,7 +285,9 @@ impl Explorer<'_> {
                 let recorder = Recorder::new(self.case.start()).with_fault(fault);
                 let ended = attempt(&recorder, self.case.command, None);
                 let log = recorder.log();
-                let writes = log.entries().any(|entry| matches!(entry, crash::Entry::Write { .. }));
+                let writes = log
+                    .entries()
+                    .any(|entry| matches!(entry, crash::Entry::Write { .. }));
                 let is_read = recorder.struck() == Some(CallKind::Read);
                 let name = format!("call {call} fails ({what:?}, {kept:?})");
                 self.figures.faults += 1;
@@ -234,8 +299,7 @@ impl Explorer<'_> {
                     // What could not be read counts as unknown, and another plan may come of it.
                     Ended::Done(done) if is_read => {
                         if !done.planned.plan.is_empty() {
-                            let mut other = self.knowledge(log, done);
-                            other.digest.clone_from(&known.digest);
+                            let other = self.knowledge(log, done);
                             let end = other.record.end.clone();
                             self.look(&other, &end, &name);
                         }
@@ -250,7 +314,11 @@ impl Explorer<'_> {
                     ..self.settings.effort
                 };
                 for state in last.iter().flat_map(|window| window.states(effort)) {
-                    self.look(known, &state.images, &format!("{name}, state {}", state.index));
+                    self.look(
+                        known,
+                        &state.images,
+                        &format!("{name}, state {}", state.index),
+                    );
                 }
                 if is_read {
                     // One kind is enough.
@@ -263,10 +331,11 @@ impl Explorer<'_> {
     fn violation(&mut self, what: &str, fault: &Fault) {
         let base = self.case.base;
         self.figures.violations.push(format!(
-            "array {} ({}), {}, {what} # {fault:?}",
+            "array {} ({}), {}, {what} (seed {}) # {fault:?}",
             base.number,
             base.name(),
-            self.case.command.name
+            self.case.command.name,
+            self.settings.effort.seed
         ));
     }
 }

@@ -47,15 +47,54 @@ impl Figures {
         self.violations.extend(other.violations);
     }
 
+    /// All of it, for whoever runs the tests.
+    pub fn print(&mut self, seed: u64) {
+        let distinct = self.distinct();
+        for (name, [done, refused, nothing]) in &self.by_command {
+            println!("  {name}: {done} done, {refused} refused, {nothing} had nothing to do");
+        }
+        if std::env::var_os("MDBITMAP_CRASH_REFUSALS").is_some() {
+            for (reason, count) in &self.refusals {
+                println!("  refused {count} times: {reason}");
+            }
+        }
+        println!(
+            "crash: seed {seed}: {} arrays, {} kinds of commands, {} commands, {} states, {distinct} distinct, {} torn, {} injected \
+             faults, {} run again, {} undone, {} violations",
+            self.arrays,
+            self.by_command.len(),
+            self.commands,
+            self.states,
+            self.torn,
+            self.faults,
+            self.again,
+            self.undone,
+            self.violations.len()
+        );
+        self.print_violations();
+    }
+
+    /// Commands that were refused everywhere.
+    pub fn commands_never_done(&self) -> Vec<&'static str> {
+        let never = self.by_command.iter().filter(|(_, [done, ..])| *done == 0);
+        never.map(|(name, _)| *name).collect()
+    }
+
     /// The first violation of each kind of each command, and how many there are of it.
     pub fn print_violations(&self) {
         let mut kinds: BTreeMap<String, (u64, &str)> = BTreeMap::new();
         for violation in &self.violations {
             let digits = |c: char| c.is_ascii_digit();
             let (what, fault) = violation.rsplit_once("# ").unwrap_or(("", violation));
-            let command = what.split("], ").nth(1).and_then(|rest| rest.split(", ").next()).unwrap_or_default();
+            let command = what
+                .split("], ")
+                .nth(1)
+                .and_then(|rest| rest.split(", ").next())
+                .unwrap_or_default();
             let fault: String = fault.chars().filter(|c| !digits(*c)).take(120).collect();
-            let entry = kinds.entry(format!("{command}: {fault}")).or_insert((0, violation));
+            let entry = kinds
+                .entry(format!("{command}: {fault}"))
+                .or_insert((0, violation));
             entry.0 += 1;
         }
         for (count, first) in kinds.values().take(40) {

@@ -1,6 +1,6 @@
 //! What has to hold for every state that a command can leave.
 
-use super::attempt::{Ended, Tamper, attempt};
+use super::attempt::{Ended, Tamper, attempt_with};
 use super::record::{Digest, Record, superblock_bytes};
 use crate::commands::Command;
 use crate::corpus::Base;
@@ -8,8 +8,9 @@ use crate::corpus::history::Away;
 use crate::world::disk::World;
 use crate::world::stories::{Before, Stories, Violation};
 use mdbitmap::change::undo::{self, UndoFile};
-use mdbitmap::device::crash::{Image, Random, Recorder, hash_of};
+use mdbitmap::device::crash::{Entry, Image, Random, Recorder, hash_of};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// A command on an array, and what is known of both.
 pub struct Case<'c> {
@@ -41,8 +42,21 @@ pub enum Fault {
 pub struct Knowledge {
     pub record: Record,
     pub digest: Option<Digest>,
-    pub undo: UndoFile,
+    pub undo: Arc<UndoFile>,
+    /// What the devices hold once the command is undone.
+    pub origin: Vec<Image>,
 }
+
+/// Why a command may be refused after it was cut short, when its undo file is lost.
+const FORGOTTEN: &[&str] = &[
+    // The bitmap whose options were to change is announced no more.
+    "no-bitmap",
+    // The file or dump was of the event before.
+    "file-not-believed",
+    "dump-not-of-now",
+    // The clustered bitmap that --force was given for may be there or not.
+    "clustered",
+];
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -71,7 +85,10 @@ impl Case<'_> {
     }
 
     pub fn start(&self) -> Vec<Image> {
-        self.given.iter().map(|disk| self.base.images[*disk].clone()).collect()
+        self.given
+            .iter()
+            .map(|disk| self.base.images[*disk].clone())
+            .collect()
     }
 
     /// Tells the stories of a state.
@@ -113,11 +130,15 @@ impl Case<'_> {
             let block = image.block_bytes();
             for number in image.written_blocks() {
                 let first = number * block;
-                let covered = planned.iter().any(|range| range.start <= first && first + block <= range.end);
+                let covered = planned
+                    .iter()
+                    .any(|range| range.start <= first && first + block <= range.end);
                 if covered {
                     continue;
                 }
-                for (at, (new, old)) in (first..).zip(image.block(number).iter().zip(start.block(number))) {
+                for (at, (new, old)) in
+                    (first..).zip(image.block(number).iter().zip(start.block(number)))
+                {
                     if new != old && !planned.iter().any(|range| range.contains(&at)) {
                         return Err(Fault::Outside(place));
                     }
@@ -146,16 +167,34 @@ impl Case<'_> {
         self.undo(known, images)
     }
 
-    /// Running the command again finishes it.
-    fn again(&self, known: &Knowledge, images: &[Image], torn: bool, ends: &mut HashSet<u128>) -> Result<(), Fault> {
+    /// Running the command again finishes it. With its undo file the program takes the half first that is done (and `undo`
+    /// below shows that this gives what there was at first); here there is no undo file, and what the array was like is
+    /// known no more than its members tell. Then it may be refused, for a reason that has to do with that.
+    fn again(
+        &self,
+        known: &Knowledge,
+        images: &[Image],
+        torn: bool,
+        ends: &mut HashSet<u128>,
+    ) -> Result<(), Fault> {
         if self.tamper.is_some() {
             return Ok(());
         }
         let recorder = Recorder::new(images.to_vec());
-        match attempt(&recorder, self.command, None) {
+        match attempt_with(&recorder, self.command, None, None) {
             Ended::Done(_) => {}
             // What is torn is put back by `undo`.
             Ended::Refused(names) if torn && names.contains(&"superblock-damaged") => return Ok(()),
+            Ended::Refused(names) if names.iter().all(|name| FORGOTTEN.contains(name)) => {
+                return match recorder
+                    .log()
+                    .entries()
+                    .any(|entry| matches!(entry, Entry::Write { .. }))
+                {
+                    true => Err(Fault::Again("refused after it had written".to_owned())),
+                    false => Ok(()),
+                };
+            }
             other => return Err(Fault::Again(other.short())),
         }
         let end = recorder.now();
@@ -173,8 +212,17 @@ impl Case<'_> {
             (None, None) => true,
             _ => false,
         };
+        // Nor can one that names no kind of bitmap know which there was.
+        let names_kind = !matches!(self.command.name, "grow --chunk");
+        // Without its undo file a repair cannot know that there was a bitmap, and leaves the array without one, which then is
+        // synchronised wholly.
+        let is_forgotten = self.command.name == "check --repair"
+            && digest
+                .as_ref()
+                .is_some_and(|digest| digest.shape.is_none() && !digest.clean);
+        let finished = finished || is_forgotten || !names_kind && digest.is_some();
         if !finished {
-            return Err(Fault::Again(format!("{digest:?} instead of {:?}", known.digest)));
+            return Err(Fault::Again(difference(&digest, &known.digest)));
         }
         self.stories(&end, false, number)
     }
@@ -187,9 +235,11 @@ impl Case<'_> {
         if let Err(error) = undo::take_back(&known.undo, &recorder.stores()) {
             return Err(Fault::Undo(error.to_string()));
         }
-        let start = known.record.log.start();
         let back = recorder.now();
-        let differs = back.iter().zip(start).position(|(now, then)| now.hash() != then.hash());
+        let differs = back
+            .iter()
+            .zip(&known.origin)
+            .position(|(now, then)| now.hash() != then.hash());
         match differs {
             None => Ok(()),
             Some(place) => Err(Fault::Undo(format!("store {place} is not what it was"))),
@@ -215,7 +265,32 @@ fn settled_members(world: &World<'_>) -> usize {
         own_roles: false,
         eager: true,
     };
-    let mut running = world.assemble(&given, how).expect("the array starts before the command");
+    let mut running = world
+        .assemble(&given, how)
+        .expect("the array starts before the command");
     running.settle();
     running.members.len() - running.degraded()
+}
+
+/// Where two digests differ.
+fn difference(mine: &Option<Digest>, theirs: &Option<Digest>) -> String {
+    let (Some(mine), Some(theirs)) = (mine, theirs) else {
+        return format!("ends alike: {}, {}", mine.is_some(), theirs.is_some());
+    };
+    let marked = |digest: &Digest| -> Vec<usize> {
+        let of_one = |marks: &Vec<u8>| marks.iter().filter(|mark| **mark != 0).count();
+        digest.marks.iter().map(of_one).collect()
+    };
+    format!(
+        "{:?} clean {} marked {:?} cleared {} instead of {:?} clean {} marked {:?} cleared {}, roles alike {}",
+        mine.shape,
+        mine.clean,
+        marked(mine),
+        mine.cleared,
+        theirs.shape,
+        theirs.clean,
+        marked(theirs),
+        theirs.cleared,
+        mine.roles == theirs.roles
+    )
 }

@@ -5,3 +5,4 @@ pub mod case;
 pub mod figures;
 pub mod judge;
 pub mod record;
+pub mod wanted;

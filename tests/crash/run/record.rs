@@ -21,19 +21,15 @@ pub struct Record {
 
 impl Record {
     pub fn new(base: &Base, log: Log, attempt: &Attempt) -> Record {
-        let mut now = log.start().to_vec();
-        let mut superblocks: Vec<HashSet<Vec<u8>>> = vec![HashSet::new(); now.len()];
-        for (place, image) in now.iter().enumerate() {
-            superblocks[place].insert(superblock_bytes(base, image));
-        }
-        for (calls, entry) in log.entries().enumerate() {
-            if let Entry::Flush { store } = entry {
-                now[store] = log.after(calls)[store].clone();
-                superblocks[store].insert(superblock_bytes(base, &now[store]));
-            }
-        }
-        let mut planned = vec![Vec::new(); now.len()];
-        for write in attempt.planned.plan.steps.iter().flat_map(|step| &step.writes) {
+        let superblocks = superblocks_of(base, &log, vec![HashSet::new(); log.start().len()]);
+        let mut planned = vec![Vec::new(); log.start().len()];
+        for write in attempt
+            .planned
+            .plan
+            .steps
+            .iter()
+            .flat_map(|step| &step.writes)
+        {
             planned[attempt.places[write.device]].push(write.range());
         }
         Record {
@@ -43,6 +39,33 @@ impl Record {
             log,
         }
     }
+
+    /// That of taking it back.
+    pub fn of_undo(&self, base: &Base, log: Log) -> Record {
+        Record {
+            superblocks: superblocks_of(base, &log, self.superblocks.clone()),
+            planned: self.planned.clone(),
+            end: log.end(),
+            log,
+        }
+    }
+}
+
+/// The superblocks that each store has at first and after each flush, and those that are known already.
+fn superblocks_of(
+    base: &Base,
+    log: &Log,
+    mut superblocks: Vec<HashSet<Vec<u8>>>,
+) -> Vec<HashSet<Vec<u8>>> {
+    for (place, image) in log.start().iter().enumerate() {
+        superblocks[place].insert(superblock_bytes(base, image));
+    }
+    for (calls, entry) in log.entries().enumerate() {
+        if let Entry::Flush { store } = entry {
+            superblocks[store].insert(superblock_bytes(base, &log.after(calls)[store]));
+        }
+    }
+    superblocks
 }
 
 /// The bytes of a superblock, whatever they say.
@@ -113,7 +136,8 @@ impl Digest {
             }
             // One event behind, it gets what the freshest says.
             let behind = sb.events + 1 == top.events;
-            if !behind && (sb.events, sb.bitmap, sb.resync) != (top.events, top.bitmap, top.resync) {
+            if !behind && (sb.events, sb.bitmap, sb.resync) != (top.events, top.bitmap, top.resync)
+            {
                 return None;
             }
             let Some(offset) = top.bitmap else {
@@ -121,7 +145,13 @@ impl Digest {
             };
             let copy = world.disks[*disk].bitmap(offset, world.map, sb).ok()?;
             let header = &copy.header;
-            let shape = (offset, header.version, header.chunk, header.sleep, header.write_behind);
+            let shape = (
+                offset,
+                header.version,
+                header.chunk,
+                header.sleep,
+                header.write_behind,
+            );
             if digest.shape.is_some_and(|other| other != shape) {
                 return None;
             }
@@ -139,18 +169,26 @@ impl Digest {
         let lockless = self.shape.is_some_and(|shape| shape.1 == 6);
         let for_away_alone = self.clean && !lockless && self.cleared > away_since;
         let covers = |(mine, theirs): (&Vec<u8>, &Vec<u8>)| {
-            mine.iter().zip(theirs).all(|(mine, theirs)| match lockless {
-                false => mine >= theirs,
-                true => needs(*mine) || mine == theirs || unwritten(*mine) && unwritten(*theirs),
-            })
+            mine.iter()
+                .zip(theirs)
+                .all(|(mine, theirs)| match lockless {
+                    false => mine >= theirs,
+                    true => {
+                        needs(*mine) || mine == theirs || unwritten(*mine) && unwritten(*theirs)
+                    }
+                })
         };
         let roles = self.roles.iter().zip(&other.roles).enumerate();
         let same_roles = |(number, (mine, theirs))| mine == theirs || Some(number) == without;
-        self.shape == other.shape
+        let version = |digest: &Digest| digest.shape.map(|shape| shape.1);
+        let chunk = |digest: &Digest| digest.shape.map(|shape| shape.2);
+        // Of a bitmap that is announced no more nothing is known: place and options are those of a new one, and so are the
+        // marks of a new one that cover as much (which the stories show).
+        let same_chunks = chunk(self) == chunk(other) && self.marks.len() == other.marks.len();
+        version(self) == version(other)
             && roles.into_iter().all(same_roles)
             && (!self.clean || other.clean)
-            && self.marks.len() == other.marks.len()
-            && (for_away_alone || self.marks.iter().zip(&other.marks).all(covers))
+            && (for_away_alone || !same_chunks || self.marks.iter().zip(&other.marks).all(covers))
     }
 }
 

@@ -50,7 +50,12 @@ impl Bitmap {
     /// Whether a lockless bitmap says that nothing was ever written there.
     pub fn is_unwritten(&self, sector: u64) -> bool {
         use state::{CLEAN_UNWRITTEN, NEED_SYNC_UNWRITTEN, SYNCING_UNWRITTEN, UNWRITTEN};
-        let unwritten = [UNWRITTEN, NEED_SYNC_UNWRITTEN, SYNCING_UNWRITTEN, CLEAN_UNWRITTEN];
+        let unwritten = [
+            UNWRITTEN,
+            NEED_SYNC_UNWRITTEN,
+            SYNCING_UNWRITTEN,
+            CLEAN_UNWRITTEN,
+        ];
         self.is_lockless() && unwritten.contains(&self.marks[self.chunk_of(sector)])
     }
 }
@@ -58,7 +63,11 @@ impl Bitmap {
 impl<'w> Running<'w> {
     /// Slots without a member in sync.
     pub fn degraded(&self) -> usize {
-        let in_sync = self.members.iter().flatten().filter(|member| member.in_sync);
+        let in_sync = self
+            .members
+            .iter()
+            .flatten()
+            .filter(|member| member.in_sync);
         self.members.len() - in_sync.count()
     }
 
@@ -96,7 +105,8 @@ impl<'w> Running<'w> {
         });
         for member in self.members.iter().flatten() {
             if reaches(member.disk) {
-                self.world.disks[member.disk].bitmap = Lying::Written(bitmap.offset, Arc::clone(&copy));
+                self.world.disks[member.disk].bitmap =
+                    Lying::Written(bitmap.offset, Arc::clone(&copy));
             }
         }
     }

@@ -51,7 +51,11 @@ impl<'w> World<'w> {
     }
 
     /// Who is in the array: members by slot, and spares.
-    fn members(&self, given: &[usize], how: How) -> Option<(usize, Vec<Option<Member>>, Vec<usize>)> {
+    fn members(
+        &self,
+        given: &[usize],
+        how: How,
+    ) -> Option<(usize, Vec<Option<Member>>, Vec<usize>)> {
         let freshest = self.freshest(given)?;
         let top = self.sb(freshest)?.clone();
         let mut members: Vec<Option<Member>> = vec![None; top.slots as usize];
@@ -148,7 +152,9 @@ struct Start {
 fn load(offset: i64, copy: &Arc<Copy>, start: Start) -> Bitmap {
     let mut header = copy.header.clone();
     let mut marks = copy.marks.clone();
-    let stale = header.events < start.events || header.state & STALE != 0;
+    // Of a cluster, events are not compared (kernel.md 3.9).
+    let behind = header.nodes == 0 && header.events < start.events;
+    let stale = behind || header.state & STALE != 0;
     let mut needed = Vec::new();
     if header.is_lockless() {
         for mark in &mut marks {

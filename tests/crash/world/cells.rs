@@ -15,7 +15,10 @@ pub fn solve(running: &Running<'_>, cell: &Cell) -> Option<Vec<u64>> {
         ([], _, _) => {}
         ([one], Some(p), _) => data[*one] = p ^ sum(&data),
         ([one], None, Some(q)) => {
-            data[*one] = times(q ^ weighed(&data, &cell.factors), inverse(cell.factors[*one]));
+            data[*one] = times(
+                q ^ weighed(&data, &cell.factors),
+                inverse(cell.factors[*one]),
+            );
         }
         ([a, b], Some(p), Some(q)) => {
             // x + y = p', fa x + fb y = q': x = (q' + fb p') / (fa + fb).

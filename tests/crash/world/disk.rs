@@ -52,7 +52,9 @@ impl<'i> Disk<'i> {
                 // No bitmap of this world is longer.
                 let len = Image::len(image).saturating_sub(start).min(MOST_BITMAP);
                 let mut bytes = vec![0; len as usize];
-                image.read_at(Bytes(start), &mut bytes).map_err(|_| Refused::Outside)?;
+                image
+                    .read_at(Bytes(start), &mut bytes)
+                    .map_err(|_| Refused::Outside)?;
                 Copy::parse(&bytes, map.sync_size, &sb.uuid).map(Arc::new)
             }
         }
@@ -63,7 +65,7 @@ impl<'i> Disk<'i> {
     }
 }
 
-const MOST_BITMAP: u64 = 4096;
+const MOST_BITMAP: u64 = 3 * 4096;
 
 pub fn superblock(image: &Image, kind: Kind) -> Option<Super> {
     let sectors = image.len() / 512;

@@ -92,7 +92,10 @@ impl Map {
     pub fn is_enough(&self, has: impl Fn(usize) -> bool) -> bool {
         let lacking = (0..self.slots).filter(|slot| !has(*slot)).count();
         if self.level == 10 {
-            return self.cells.iter().all(|cell| cell.data.iter().any(|(slot, _)| has(*slot)));
+            return self
+                .cells
+                .iter()
+                .all(|cell| cell.data.iter().any(|(slot, _)| has(*slot)));
         }
         lacking <= self.spared()
     }
@@ -136,8 +139,12 @@ fn row(geometry: &Geometry, sector: u64) -> Cell {
                 cell.array.push(array.0 as usize);
                 cell.factors.push(galois::power(exponent));
             }
-            Held::Parity { which: Parity::P, .. } => cell.p = Some(at),
-            Held::Parity { which: Parity::Q, .. } => cell.q = Some(at),
+            Held::Parity {
+                which: Parity::P, ..
+            } => cell.p = Some(at),
+            Held::Parity {
+                which: Parity::Q, ..
+            } => cell.q = Some(at),
             Held::Unused => panic!("a row holds something on every member"),
         }
     }

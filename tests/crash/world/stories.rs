@@ -41,9 +41,13 @@ impl Before {
     /// Whether a mirror whose last start was not ended would lose its marks if one member alone were found.
     pub fn is_lone_mirror(world: &World<'_>) -> bool {
         let forgets = |disk: &Disk<'_>| {
-            let sb = disk.sb.as_ref().filter(|sb| sb.level == 1 && sb.resync != CLEAN)?;
+            let sb = disk
+                .sb
+                .as_ref()
+                .filter(|sb| sb.level == 1 && sb.resync != CLEAN)?;
             let copy = disk.bitmap(sb.bitmap?, world.map, sb).ok()?;
-            Some(copy.header.cleared >= sb.events)
+            // A bitmap that is out of date counts as if it had been cleared now (kernel.md 2.1).
+            Some(copy.header.cleared >= sb.events || copy.header.events < sb.events)
         };
         world.disks.iter().any(|disk| forgets(disk) == Some(true))
     }
@@ -154,7 +158,11 @@ impl<'w> Stories<'_, 'w> {
             running.idle();
         }
         if random.once_in(3) {
-            let given: Vec<usize> = self.all_disks().into_iter().filter(|other| *other != disk).collect();
+            let given: Vec<usize> = self
+                .all_disks()
+                .into_iter()
+                .filter(|other| *other != disk)
+                .collect();
             running = start(story, &running.stop(), &given, random)?;
             running.settle();
         }
@@ -166,7 +174,12 @@ impl<'w> Stories<'_, 'w> {
     }
 
     /// The power goes while members are made equal or filled.
-    fn cut_short(&self, story: &'static str, mut running: Running<'w>, random: &mut Random) -> Result<(), Violation> {
+    fn cut_short(
+        &self,
+        story: &'static str,
+        mut running: Running<'w>,
+        random: &mut Random,
+    ) -> Result<(), Violation> {
         running.settle_partly(random);
         let mut again = match running.world.assemble(&self.all_disks(), how(random)) {
             Ok(again) => again,
@@ -184,7 +197,10 @@ impl<'w> Stories<'_, 'w> {
         for disk in self.away {
             let mut running = settled.clone();
             // A lockless bitmap takes any former member for one that lacks what is marked alone (kernel.md trap 11).
-            let lockless = running.bitmap.as_ref().is_some_and(|bitmap| bitmap.is_lockless());
+            let lockless = running
+                .bitmap
+                .as_ref()
+                .is_some_and(|bitmap| bitmap.is_lockless());
             if self.before.has_former && lockless {
                 continue;
             }
@@ -258,7 +274,12 @@ impl<'w> Stories<'_, 'w> {
         let at = random.below(self.present.len() as u64) as usize;
         let disk = self.present[at];
         // Without those that are away: if they were all there is, old data would be all there is.
-        let given: Vec<usize> = self.present.iter().copied().filter(|other| *other != disk).collect();
+        let given: Vec<usize> = self
+            .present
+            .iter()
+            .copied()
+            .filter(|other| *other != disk)
+            .collect();
         let mut running = match self.world.assemble(&given, how(random)) {
             Ok(running) => running,
             Err(NoStart::Bitmap(why)) => return no_start(story, NoStart::Bitmap(why)),
@@ -278,7 +299,12 @@ impl<'w> Stories<'_, 'w> {
         let story = "a member is replaced and comes back";
         let mut running = settled.clone();
         // A lockless bitmap has no answer to this (kernel.md trap 11).
-        if running.bitmap.as_ref().is_some_and(|bitmap| bitmap.is_lockless()) || !running.spares.is_empty() {
+        if running
+            .bitmap
+            .as_ref()
+            .is_some_and(|bitmap| bitmap.is_lockless())
+            || !running.spares.is_empty()
+        {
             return Ok(());
         }
         let Some(disk) = fail_one(&mut running, random) else {
@@ -299,7 +325,8 @@ impl<'w> Stories<'_, 'w> {
         // Without it, the kernel would let the first one back in by its marks (kernel.md trap 10).
         running.write(&some_writes(self.world.map, random));
         running.idle();
-        let holds = |member: &Option<super::array::Member>| member.is_some_and(|member| member.disk == new);
+        let holds =
+            |member: &Option<super::array::Member>| member.is_some_and(|member| member.disk == new);
         if let Some(slot) = running.members.iter().position(holds) {
             running.fail(slot);
             running.readd(disk);
@@ -351,8 +378,16 @@ fn start<'w>(
 
 fn has_states_to_sync(running: &Running<'_>) -> bool {
     use super::bitmap::state::{NEED_SYNC, SYNCING};
-    let bitmap = running.bitmap.as_ref().filter(|bitmap| bitmap.is_lockless());
-    bitmap.is_some_and(|bitmap| bitmap.marks.iter().any(|mark| matches!(*mark, NEED_SYNC | SYNCING)))
+    let bitmap = running
+        .bitmap
+        .as_ref()
+        .filter(|bitmap| bitmap.is_lockless());
+    bitmap.is_some_and(|bitmap| {
+        bitmap
+            .marks
+            .iter()
+            .any(|mark| matches!(*mark, NEED_SYNC | SYNCING))
+    })
 }
 
 /// A member in sync that the array can do without fails; its disk.
@@ -370,7 +405,10 @@ fn fail_one(running: &mut Running<'_>, random: &mut Random) -> Option<usize> {
 
 /// The member fails that holds the slot that a disk held; any other one if that is not possible.
 fn fail_slot_of(running: &mut Running<'_>, disk: usize, random: &mut Random) -> bool {
-    let role = running.world.disks[disk].sb.as_ref().map(|sb| sb.own_role());
+    let role = running.world.disks[disk]
+        .sb
+        .as_ref()
+        .map(|sb| sb.own_role());
     if let Some(Role::Slot(slot)) = role {
         let slot = slot as usize;
         let without = |other: usize| other != slot && running.is_in_sync(other);
@@ -395,7 +433,11 @@ fn blank<'w>(world: &World<'w>, number: usize, random: &mut Random) -> Disk<'w> 
         sb.events = 0;
         sb.recovery = None;
         sb.device_uuid = [0xbb; 16];
-        let len = if sb.kind == Kind::V090 { sb.roles.len().max(number + 1) } else { sb.roles.len() };
+        let len = if sb.kind == Kind::V090 {
+            sb.roles.len().max(number + 1)
+        } else {
+            sb.roles.len()
+        };
         sb.roles = vec![Role::Spare; len];
     }
     disk.bitmap = Lying::Nothing;

@@ -26,7 +26,8 @@ pub const RECOVERY_BITMAP: u32 = 128;
 const BITMAP_OFFSET: u32 = 1;
 const BAD_BLOCKS: u32 = 8;
 /// What a kernel of this model knows and this model knows what to do about.
-const KNOWN: u32 = BITMAP_OFFSET | RECOVERY_OFFSET | BAD_BLOCKS | RECOVERY_BITMAP;
+const CLUSTERED: u32 = 256;
+const KNOWN: u32 = BITMAP_OFFSET | RECOVERY_OFFSET | BAD_BLOCKS | RECOVERY_BITMAP | CLUSTERED;
 
 /// What a superblock says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub struct Super {
     pub resync: u64,
     /// Sectors from the superblock.
     pub bitmap: Option<i64>,
+    /// The bitmap is that of a cluster.
+    pub clustered: bool,
     /// The member's own number, by which it finds its role.
     pub number: u32,
     pub roles: Vec<Role>,
@@ -83,7 +86,10 @@ impl Super {
     }
 
     pub fn role_of(&self, number: u32) -> Role {
-        self.roles.get(number as usize).copied().unwrap_or(Role::Spare)
+        self.roles
+            .get(number as usize)
+            .copied()
+            .unwrap_or(Role::Spare)
     }
 
     /// The superblock at the start of `bytes`, if a kernel believes it.
@@ -127,7 +133,11 @@ fn parse_1(kind: Kind, start: u64, bytes: &[u8]) -> Option<Super> {
     if !believed {
         return None;
     }
-    assert_eq!(features & !KNOWN, 0, "the world knows nothing of such features");
+    assert_eq!(
+        features & !KNOWN,
+        0,
+        "the world knows nothing of such features"
+    );
     let roles = (0..max_dev).map(|number| match u16_at(bytes, 256 + 2 * number) {
         0xffff => Role::Spare,
         0xfffe => Role::Faulty,
@@ -148,6 +158,7 @@ fn parse_1(kind: Kind, start: u64, bytes: &[u8]) -> Option<Super> {
         events: u64_at(bytes, 200),
         resync: u64_at(bytes, 208),
         bitmap: has(BITMAP_OFFSET).then(|| i64::from(u32_at(bytes, 96) as i32)),
+        clustered: has(CLUSTERED),
         number: u32_at(bytes, 160),
         roles: roles.collect(),
         recovery: has(RECOVERY_OFFSET).then(|| (u64_at(bytes, 152), has(RECOVERY_BITMAP))),
@@ -180,6 +191,9 @@ fn write_1(sb: &Super, sectors: u64) -> Vec<u8> {
     if let Some(offset) = sb.bitmap {
         features |= BITMAP_OFFSET;
         put(&mut bytes, 96, &(offset as i32).to_le_bytes());
+    }
+    if sb.clustered {
+        features |= CLUSTERED;
     }
     if let Some((up_to, by_bitmap)) = sb.recovery {
         features |= RECOVERY_OFFSET | if by_bitmap { RECOVERY_BITMAP } else { 0 };
@@ -266,6 +280,7 @@ fn parse_090(bytes: &[u8]) -> Option<Super> {
             (false, false) => 0,
         },
         bitmap: (state & 0x100 != 0).then_some(8),
+        clustered: false,
         number: word(992),
         roles: numbers.map(role).collect(),
         recovery: None,
@@ -291,7 +306,11 @@ fn write_090(sb: &Super) -> Vec<u8> {
     words[40] = (sb.events >> 32) as u32;
     words[41] = words[39];
     words[42] = words[40];
-    words[43] = if sb.resync == CLEAN { u32::MAX } else { sb.resync as u32 };
+    words[43] = if sb.resync == CLEAN {
+        u32::MAX
+    } else {
+        sb.resync as u32
+    };
     words[64] = sb.layout;
     words[65] = sb.raid_chunk * 512;
     let mut counts = [0_u32; 4];
@@ -303,7 +322,11 @@ fn write_090(sb: &Super) -> Vec<u8> {
         };
         counts[counted] += 1;
         let at = 128 + number * 32;
-        let device = if state == 9 { [0, 0] } else { [7, number as u32] };
+        let device = if state == 9 {
+            [0, 0]
+        } else {
+            [7, number as u32]
+        };
         words[at..at + 5].copy_from_slice(&[number as u32, device[0], device[1], slot, state]);
     }
     let own = 128 + sb.number as usize * 32;

@@ -15,7 +15,11 @@ impl Running<'_> {
             self.resynchronise();
         }
         self.fill_slots();
-        if self.bitmap.as_ref().is_some_and(|bitmap| bitmap.is_lockless()) {
+        if self
+            .bitmap
+            .as_ref()
+            .is_some_and(|bitmap| bitmap.is_lockless())
+        {
             self.synchronise_states();
         }
         self.recover();
@@ -46,7 +50,11 @@ impl Running<'_> {
     /// Members in sync are made equal where the bitmap says that they may not be; without bitmap, everywhere.
     fn resynchronise(&mut self) {
         let degraded = self.degraded() > 0;
-        let from = if self.bitmap.is_some() { 0 } else { self.resync };
+        let from = if self.bitmap.is_some() {
+            0
+        } else {
+            self.resync
+        };
         let cells = self.world.map.cells.iter();
         for cell in cells.filter(|cell| cell.bitmap >= from) {
             if self.is_due(cell.bitmap, degraded) {

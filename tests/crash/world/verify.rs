@@ -53,21 +53,27 @@ impl Running<'_> {
             return Some(Wrong::Lost { array });
         };
         if words.any(|word| word != first) {
-            return Some(Wrong::Differ { bitmap: cell.bitmap });
+            return Some(Wrong::Differ {
+                bitmap: cell.bitmap,
+            });
         }
         (!self.world.truth[array].allows(first)).then_some(Wrong::Lost { array })
     }
 
     fn wrong_row(&self, cell: &Cell) -> Option<Wrong> {
         let Some(data) = solve(self, cell) else {
-            return Some(Wrong::Lost { array: cell.array[0] });
+            return Some(Wrong::Lost {
+                array: cell.array[0],
+            });
         };
         let p = cell.p.and_then(|at| self.word(at));
         let q = cell.q.and_then(|at| self.word(at));
         let differs = p.is_some_and(|p| p != sum(&data))
             || q.is_some_and(|q| q != weighed(&data, &cell.factors));
         if differs {
-            return Some(Wrong::Differ { bitmap: cell.bitmap });
+            return Some(Wrong::Differ {
+                bitmap: cell.bitmap,
+            });
         }
         let mut pairs = cell.array.iter().zip(&data);
         let lost = pairs.find(|(array, word)| !self.world.truth[**array].allows(**word));

@@ -134,6 +134,25 @@ fn a_lost_lockless_bitmap_is_all_dirt() {
     assert_eq!(refused(&stores, &replacing(source)), ["replace-unproven"]);
 }
 
+/// W4, W10: what a lockless copy says that is believed is in no superblock: as bits it needs one that is not clean.
+#[test]
+fn dirt_of_a_lockless_copy_that_becomes_bits_is_synchronised() {
+    let mut array = TestArray::mirror().with_bitmap(&[5]);
+    let bitmap = array.bitmap.as_mut().unwrap();
+    (bitmap.version, bitmap.chunk_bytes) = (6, 65536);
+    let other = untrusted(array.clone());
+    let stores = [array.stores().remove(0), other.stores().remove(1)];
+    assert!(supers(&stores)[0].is_clean());
+    run(
+        &restore(&stores, &options(dump(&stores, 4, &[]))),
+        &stores,
+        9,
+    );
+    let marked: Vec<u64> = (5 * 16..6 * 16).collect();
+    assert_eq!(dirty(&stores), chunks(&marked));
+    assert_eq!(next_resync(&stores), [marked.clone(), marked]);
+}
+
 /// W11: what one copy says that is to be believed counts, beside the dump.
 #[test]
 fn the_copies_that_are_believed_count_beside_the_dump() {

@@ -1,9 +1,11 @@
 //! Every writer of stopped arrays, with its options, as a planner.
 
+mod files;
+
 use crate::corpus::Base;
 use crate::corpus::spec::Has;
-use crate::world::bitmap::{Copy, Header};
 use crate::world::superblock::Kind;
+use files::{Folder, Knows, bitmap_file};
 use mdbitmap::array::spaces::Space;
 use mdbitmap::change::{Moment, PlanError, Planned, StoppedArray};
 use mdbitmap::commands::check::repair::{self, RepairOptions};
@@ -13,7 +15,7 @@ use mdbitmap::commands::marking::{Asked, What};
 use mdbitmap::commands::merge::{self, MergeOptions};
 use mdbitmap::commands::restore::{self, RestoreOptions};
 use mdbitmap::commands::set::{self, SetOptions};
-use mdbitmap::commands::source::{self, MarkSource};
+use mdbitmap::commands::source::MarkSource;
 use mdbitmap::device::crash::Random;
 use mdbitmap::device::{MemoryStore, Store};
 use mdbitmap::format::placement::ChunkSize;
@@ -58,36 +60,33 @@ fn chunk(sectors: u64) -> Option<ChunkSize> {
 
 /// Those for an array.
 pub fn all(base: &Base, random: &mut Random) -> Vec<Command> {
+    let folder = Folder::new();
     let mut all = grows(base, random);
+    all.extend(merges(base, &folder, random));
     all.extend(marks(base, random));
-    all.push(command("check --repair", |array, now| {
-        repair::plan(array, RepairOptions { force: false }, now)
+    // No node of a cluster is up.
+    let force = is_clustered(base);
+    all.push(command("check --repair", move |array, now| {
+        repair::plan(array, RepairOptions { force }, now)
     }));
-    if let Some(dump) = dump(base, random) {
-        let options = RestoreOptions {
-            dump: dump.clone(),
-            ..RestoreOptions::default()
-        };
-        all.push(command("restore", move |array, now| {
-            restore::plan(array, &options, now)
-        }));
-    }
+    all.extend(restores(base, &folder, random));
     all.extend(forced(base, random));
     all
 }
 
-fn own_chunk(base: &Base) -> u64 {
-    match base.spec.bitmap {
-        Has::Bits(chunk) | Has::States(chunk) => chunk,
-        Has::Nothing => 8,
-    }
+fn is_clustered(base: &Base) -> bool {
+    matches!(base.spec.bitmap, Has::Clustered(_))
 }
 
 fn grows(base: &Base, random: &mut Random) -> Vec<Command> {
-    let own = own_chunk(base);
+    let own = base.spec.chunk().unwrap_or(8);
+    let plain = GrowOptions {
+        force: is_clustered(base),
+        ..GrowOptions::default()
+    };
     let internal = GrowOptions {
         bitmap: Some(Wanted::Internal),
-        ..GrowOptions::default()
+        ..plain.clone()
     };
     let with = |options: &GrowOptions, sectors: u64| GrowOptions {
         chunk: chunk(sectors),
@@ -95,29 +94,45 @@ fn grows(base: &Base, random: &mut Random) -> Vec<Command> {
     };
     let lockless = GrowOptions {
         bitmap: Some(Wanted::Lockless),
-        ..GrowOptions::default()
+        ..plain.clone()
+    };
+    let clustered = GrowOptions {
+        bitmap: Some(Wanted::Clustered),
+        nodes: Some(2),
+        ..plain.clone()
     };
     let finer = (own / 2).max(1);
-    let mut all = vec![
+    vec![
         grow_to("grow --bitmap=internal", internal.clone()),
-        grow_to("grow --bitmap=internal --chunk=coarser", with(&internal, own * 2)),
-        grow_to("grow --bitmap=internal --chunk=finer", with(&internal, finer)),
+        grow_to(
+            "grow --bitmap=internal --chunk=coarser",
+            with(&internal, own * 2),
+        ),
+        grow_to(
+            "grow --bitmap=internal --chunk=finer",
+            with(&internal, finer),
+        ),
         grow_to("grow --bitmap=lockless", lockless.clone()),
-        grow_to("grow --bitmap=lockless --chunk", with(&lockless, 1 << (3 + random.below(3)))),
+        grow_to(
+            "grow --bitmap=lockless --chunk",
+            with(&lockless, 128 << random.below(2)),
+        ),
+        grow_to("grow --bitmap=clustered", clustered.clone()),
+        grow_to("grow --bitmap=clustered --chunk", with(&clustered, own * 2)),
         grow_to(
             "grow --bitmap=none",
             GrowOptions {
                 bitmap: Some(Wanted::None),
-                ..GrowOptions::default()
+                ..plain.clone()
             },
         ),
-        grow_to("grow --chunk", with(&GrowOptions::default(), 1 << (1 + random.below(7)))),
+        grow_to("grow --chunk", with(&plain, 1 << (1 + random.below(7)))),
         grow_to(
             "grow --delay --write-behind",
             GrowOptions {
                 delay_seconds: Some(7),
                 write_behind: Some(256),
-                ..GrowOptions::default()
+                ..plain.clone()
             },
         ),
         grow_to(
@@ -127,42 +142,77 @@ fn grows(base: &Base, random: &mut Random) -> Vec<Command> {
                     path: PathBuf::from("/nowhere/bitmap"),
                     existing: None,
                 })),
-                ..GrowOptions::default()
+                ..plain.clone()
             },
         ),
-    ];
-    let file: Arc<dyn Store> = Arc::new(MemoryStore::new("file", bitmap_file(base, random)));
-    all.push(grow_to(
-        "grow --bitmap=internal --merge=FILE",
-        GrowOptions {
-            merge: Some(file),
-            ..with(&internal, own)
-        },
-    ));
-    all
+    ]
 }
 
-/// An external bitmap of the array, with marks here and there.
-fn bitmap_file(base: &Base, random: &mut Random) -> Vec<u8> {
-    let chunk = 1 << (2 + random.below(4));
-    let header = Header {
-        version: 4,
-        uuid: crate::corpus::history::UUID,
-        events: 1 << 20,
-        cleared: 10,
-        sync_size: base.map.sync_size,
-        state: 0,
-        chunk,
-        sleep: 5,
-        write_behind: 0,
-        reserved: 0,
+/// The marks of files.
+fn merges(base: &Base, folder: &Folder, random: &mut Random) -> Vec<Command> {
+    let now = bitmap_file(base, Knows::Everything, random);
+    let old = bitmap_file(base, Knows::What, random);
+    let internal = GrowOptions {
+        bitmap: Some(Wanted::Internal),
+        force: is_clustered(base),
+        ..GrowOptions::default()
     };
-    let chunks = header.chunks(base.map.sync_size);
-    let marks = (0..chunks).map(|_| u8::from(random.once_in(6))).collect();
-    let mut bytes = Copy { header, marks }.to_bytes();
-    let len = bytes.len().next_multiple_of(4096);
-    bytes.resize(len, 0);
-    bytes
+    let grown = |name, bytes: &[u8], sectors| {
+        let file: Arc<dyn Store> = Arc::new(MemoryStore::new("file", bytes.to_vec()));
+        let options = GrowOptions {
+            merge: Some(file),
+            chunk: chunk(sectors),
+            ..internal.clone()
+        };
+        grow_to(name, options)
+    };
+    let own = base.spec.chunk().unwrap_or(8);
+    let merged = |name, sources: Vec<MarkSource>| {
+        let options = MergeOptions {
+            sources,
+            force: is_clustered(base),
+        };
+        command(name, move |array, now| merge::plan(array, &options, now))
+    };
+    vec![
+        grown("grow --bitmap=internal --merge=FILE", &now, own),
+        grown("grow --bitmap=internal --merge=OLD", &old, own * 2),
+        merged("merge FILE", folder.source("file", &now)),
+        merged(
+            "merge FILE OLD",
+            [folder.source("file", &now), folder.source("old", &old)].concat(),
+        ),
+    ]
+}
+
+/// Dumps of now, of an older event, and with other chunks.
+fn restores(base: &Base, folder: &Folder, random: &mut Random) -> Vec<Command> {
+    let restored = |name, dump: Vec<MarkSource>, replace| {
+        // The folder stays as long as the dump.
+        let folder = folder.clone();
+        let options = RestoreOptions {
+            dump,
+            replace,
+            force: is_clustered(base),
+            ..RestoreOptions::default()
+        };
+        command(name, move |array, now| {
+            let _ = &folder;
+            restore::plan(array, &options, now)
+        })
+    };
+    let other = bitmap_file(base, Knows::Everything, random);
+    let old = bitmap_file(base, Knows::What, random);
+    let mut all = vec![
+        restored("restore OTHER-CHUNK", folder.dump("other", &[other]), false),
+        restored("restore OLD", folder.dump("former", &[old]), false),
+    ];
+    if base.spec.bitmap != Has::Nothing {
+        let now = folder.dump_of_members(base);
+        all.push(restored("restore", now.clone(), false));
+        all.push(restored("restore --replace", now, true));
+    }
+    all
 }
 
 fn some_range(base: &Base, random: &mut Random) -> Asked {
@@ -180,37 +230,23 @@ fn marks(base: &Base, random: &mut Random) -> Vec<Command> {
     let set = |name, asked| {
         let options = SetOptions {
             asked,
-            force: false,
+            force: is_clustered(base),
         };
         command(name, move |array, now| set::plan(array, &options, now))
     };
     let clear = |name, asked| {
         let options = ClearOptions {
             asked,
-            force: false,
+            force: is_clustered(base),
         };
         command(name, move |array, now| clear::plan(array, &options, now))
-    };
-    let merge = |name, sources: Vec<MarkSource>| {
-        let options = MergeOptions {
-            sources,
-            force: false,
-        };
-        command(name, move |array, now| merge::plan(array, &options, now))
     };
     vec![
         set("set --range", some_range(base, random)),
         set("set --all", Asked::all()),
         clear("clear --range", some_range(base, random)),
         clear("clear --all", Asked::all()),
-        merge("merge", Vec::new()),
     ]
-}
-
-/// A dump of the array's bitmap, through the text of it: not everything comes from memory.
-fn dump(_base: &Base, _random: &mut Random) -> Option<Vec<MarkSource>> {
-    let _ = source::open;
-    None
 }
 
 /// With a member that is not given: `--force` calls it failed (W7).
@@ -222,8 +258,14 @@ fn forced(base: &Base, random: &mut Random) -> Vec<Command> {
     };
     let without = Some(random.below(u64::from(base.spec.slots)) as usize);
     let mut all = vec![
-        grow_to("grow --bitmap=internal --force, one not given", with_force(Some(Wanted::Internal))),
-        grow_to("grow --bitmap=none --force, one not given", with_force(Some(Wanted::None))),
+        grow_to(
+            "grow --bitmap=internal --force, one not given",
+            with_force(Some(Wanted::Internal)),
+        ),
+        grow_to(
+            "grow --bitmap=none --force, one not given",
+            with_force(Some(Wanted::None)),
+        ),
         grow_to(
             "grow --delay --force, one not given",
             GrowOptions {
