@@ -7,7 +7,7 @@
 use super::content::Content;
 use super::draft::{Draft, Piece, SuperChange};
 use super::knowledge::Knowledge;
-use super::mark::{self, Edit};
+use super::mark::{self, Edit, StateMap};
 use super::plan::{Part, UNIT, read_pieces};
 use super::refusal::PlanError;
 use super::replace::start_on;
@@ -15,6 +15,7 @@ use super::stopped::Copy;
 use crate::bitmap::{Bitmap, ChunkSet};
 use crate::device::StoreError;
 use crate::format::bitmap_super::{BITMAP_SUPER_BYTES, RawBitmapSuper};
+use crate::format::lockless::ChunkState;
 use crate::units::{Bytes, Events};
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub fn mend(
             )?;
         }
     }
-    let edit = Edit::exactly(mended.known.clone())?;
+    let edit = Edit::exactly(mended.known.clone())?.with_states(states(mended)?);
     let mut pieces = mark::pieces_on(draft, believed.iter().copied(), &edit)?;
     // The first sector goes last, with the superblock that vouches for all of them.
     pieces.retain(|piece| piece.part == Part::BitmapArea);
@@ -76,6 +77,26 @@ pub fn mend(
         new: payload.content(Some(header), UNIT),
     });
     draft.write("header, on every copy", headers.collect())
+}
+
+/// Of a lockless bitmap, the one state for each thing that can be known: states that mean the same for their chunk have
+/// different effects on its neighbours when they are loaded (reference/kernel.md 6.4), so that another copy would lead to
+/// something else. None of them is less than what was there.
+fn states(mended: &Mended) -> Result<Option<StateMap>, PlanError> {
+    if !mended.header.is_lockless() {
+        return Ok(None);
+    }
+    let known = &mended.known;
+    let mut states = StateMap::unwritten(known.coverage().chunks())?;
+    for run in known.dirty().runs() {
+        states.set(&run, ChunkState::NeedSync);
+    }
+    let mut clean = known.dirty().inverted();
+    clean.remove_all(known.unwritten());
+    for run in clean.runs() {
+        states.set(&run, ChunkState::Clean);
+    }
+    Ok(Some(states))
 }
 
 fn title(change: &SuperChange) -> String {

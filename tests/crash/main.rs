@@ -13,6 +13,7 @@ mod commands;
 mod corpus;
 mod mutants;
 mod run;
+mod vm;
 mod world;
 
 use mdbitmap::device::crash::{Effort, Random};
@@ -260,4 +261,22 @@ fn every_mutant_is_caught() {
         mutants::ALL.len()
     );
     assert!(survivors.is_empty(), "{survivors:?}");
+}
+
+/// For tests/vm/scenarios/crash-states.sh: MDBITMAP_CRASH_EXPORT=FOLDER, KERNEL, DISK, MDBITMAP_CRASH_CASES, MDBITMAP_SEED.
+#[test]
+#[ignore = "writes members and predictions for real kernels"]
+fn write_crash_states_for_real_kernels() {
+    vm::export(&vm::Asked::from_environment().expect("MDBITMAP_CRASH_EXPORT"));
+}
+
+/// The same, afterwards.
+#[test]
+#[ignore = "looks at what real kernels made of them"]
+fn real_kernels_did_what_was_predicted() {
+    let wrong = vm::judge(&vm::Asked::from_environment().expect("MDBITMAP_CRASH_EXPORT"));
+    for case in &wrong {
+        println!("{case}");
+    }
+    assert!(wrong.is_empty(), "{} cases", wrong.len());
 }

@@ -148,3 +148,23 @@ fn all_copies_are_alike_in_the_end() {
     let [a, b] = [0, 1].map(|n| stores[n].contents()[8192 + 256..8192 + 512].to_vec());
     assert_eq!(a, b);
 }
+
+/// Copies whose states mean the same are made the same: what Dirty does to its neighbours, NeedSync does not (kernel.md 6.4).
+#[test]
+fn states_are_the_same_on_every_copy() {
+    let mut array = TestArray::mirror().with_bitmap(&[3]);
+    array.bitmap.as_mut().unwrap().version = 6;
+    let stores = array.stores();
+    let state = 8192 + 1024;
+    // Dirty and clean, NeedSync and unwritten; one says what the other does not.
+    stores[0].write_at(Bytes(state + 4), &[2, 1, 2, 5]).unwrap();
+    stores[1].write_at(Bytes(state + 4), &[3, 2, 1, 0]).unwrap();
+    let array = read(&stores);
+    let plan = plan(&array, None);
+    execute(&plan, &views(&stores), |_, _| {}).unwrap();
+    for store in &stores {
+        let mut bytes = [0; 4];
+        store.read_at(Bytes(state + 4), &mut bytes).unwrap();
+        assert_eq!(bytes, [3, 3, 3, 0], "{}", store.name());
+    }
+}

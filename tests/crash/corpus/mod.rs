@@ -32,7 +32,7 @@ pub struct Base {
 impl Base {
     /// The array of this number.
     pub fn new(seed: u64, number: u64) -> Base {
-        let mut random = Random::of(&[seed, number, 0x62_6173_65]);
+        let mut random = Random::of(&[seed, number, 0x6261_7365]);
         let spec = Spec::new(number, &mut random);
         let history = History::new(&spec, &mut random);
         let map = map_of(&spec);

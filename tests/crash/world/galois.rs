@@ -3,7 +3,7 @@
 /// `word` times 2, byte by byte.
 fn twice(word: u64) -> u64 {
     let carries = word >> 7 & 0x0101_0101_0101_0101;
-    (word & 0x7f7f_7f7f_7f7f_7f7f) << 1 ^ carries * 0x1d
+    ((word & 0x7f7f_7f7f_7f7f_7f7f) << 1) ^ (carries * 0x1d)
 }
 
 /// `word` times a number, byte by byte.

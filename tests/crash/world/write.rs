@@ -25,10 +25,10 @@ impl<'w> Running<'w> {
             Arc::make_mut(&mut self.world.truth)[write.sector] = Truth::Is(write.word);
         }
         let (degraded, events) = (self.degraded() > 0, self.events);
-        if let Some(bitmap) = self.bitmap.as_mut().filter(|bitmap| !bitmap.is_lockless()) {
-            if !degraded && bitmap.header.cleared < events {
-                bitmap.header.cleared = events;
-            }
+        if let Some(bitmap) = self.bitmap.as_mut().filter(|bitmap| !bitmap.is_lockless())
+            && !degraded
+        {
+            bitmap.header.cleared = bitmap.header.cleared.max(events);
         }
     }
 
