@@ -85,7 +85,7 @@ run_phases() {
             host_part "$kernel" "$scenario" "$dir" "before $phase" || { echo "@@FAIL the host's part before phase $phase failed"; break; }
             (cd "$dir/state" && tar -cf - .) | dd of="$dir/exchange" bs=64k conv=notrunc 2>/dev/null
         fi
-        boot "$kernel" "$dir/initrd" "$log" "$seconds" "scenario=$scenario phase=$phase long=${VM_LONG:-no} prepared=${prepared%% *}" "$dir/disk" "$dir/exchange" || status=$?
+        boot "$kernel" "$dir/initrd" "$log" "$seconds" "scenario=$scenario phase=$phase long=${VM_LONG:-no} seed=${MDBITMAP_SEED:-1} case=${VM_CASE:-} prepared=${prepared%% *}" "$dir/disk" "$dir/exchange" || status=$?
         touch "$log" "$log.console"
         tr -d '\r' < "$log" > "$log.text"
         grep -E '^@@(ok|FAIL|skip|note|\|)' "$log.text" || true
