@@ -30,7 +30,7 @@ fn images_that_others_hold() {
     fails(
         &set,
         3,
-        "in use",
+        "b.img: is held by ",
         &["grow", "--no-undo", "--chunk=4K", "a.img", "b.img"],
     );
     drop(held);
@@ -50,7 +50,10 @@ fn members_that_are_not_one_array() {
             "one is a copy of the other",
             &["a.img", "b.img", "copy.img"],
         ),
-        ("in use", &["a.img", "b.img", "link.img"]),
+        (
+            "are the same file; give it once",
+            &["a.img", "b.img", "link.img"],
+        ),
         ("has no md superblock", &["a.img", "b.img", "zeros.img"]),
     ];
     for (word, members) in cases {
