@@ -46,7 +46,10 @@ pub fn plan(
     options: &RestoreOptions,
     now: Moment,
 ) -> Result<Planned, PlanError> {
-    let sources = chosen(array, options)?;
+    let mut sources = chosen(array, options)?;
+    if options.replace {
+        sources = freshest(&sources);
+    }
     match (mark::editable(array), options.replace) {
         (Ok(coverage), true) => replaced(array, coverage, &sources, options, now),
         (Ok(coverage), false) => unite(array, coverage, &sources, options.force, now),
@@ -90,6 +93,19 @@ fn chosen<'o>(
     Ok(all
         .filter(|source| source.device_path() == *device && source.is_of(&uuid))
         .collect())
+}
+
+/// Without the devices that were out of date when they were dumped, as a member that had failed: what their bitmaps said was
+/// not what the array's did, and their superblocks are not its own.
+fn freshest<'s>(sources: &[&'s MarkSource]) -> Vec<&'s MarkSource> {
+    let events = |source: &MarkSource| source.md.as_ref().map(|md| md.events);
+    let newest = sources.iter().filter_map(|source| events(source)).max();
+    // The kernel takes a member that is one event behind for one in sync.
+    let is_fresh = |source: &&&'s MarkSource| match (events(source), newest) {
+        (Some(events), Some(newest)) => events.saturating_add(1) >= newest,
+        _ => true,
+    };
+    sources.iter().filter(is_fresh).copied().collect()
 }
 
 /// What the dump says of the array, in the array's chunks: everything that any of its devices calls dirty is.

@@ -279,6 +279,8 @@ cases() { # NAME LEVEL COUNT METADATA KIND ARGUMENTS...
     damages > $STATE/damages
     while IFS='|' read -r where finding wanted byte bytes <&4; do
         chosen "$name" "$where|$finding" || continue
+        # Before the superblock (1.0), so many bits as that would take lie on it: all is marked.
+        case $4:$finding in 1.0:sync-size-larger) wanted=all ;; esac
         back "$name" $members
         case $where in
             all) patch_all $((bitmap + byte)) "$bytes" $members ;;

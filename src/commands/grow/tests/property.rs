@@ -116,6 +116,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// From one chunk size to the next: what was dirty, rounded to the chunks that there were on the way, and nothing else.
+    #[test]
+    fn round_trips_of_chunk_sizes_keep_what_is_dirty(
+        version in prop_oneof![Just(4u32), Just(6)],
+        kind in any::<prop::sample::Index>(),
+        marked in proptest::collection::btree_set(0u64..128, 0..8),
+        unclean: bool,
+        shifts in proptest::collection::vec(9u32..20, 1..7),
+    ) {
+        let zoo = zoo(version, &[]);
+        let (mut array, _) = zoo[kind.index(zoo.len())].clone();
+        let bitmap = array.bitmap.as_mut().unwrap();
+        let sync_size = bitmap.sync_size;
+        bitmap.dirty = marked.into_iter().filter(|chunk| *chunk < sync_size.div_ceil(8)).collect();
+        array.resync_offset = unclean.then_some(0);
+        let stores = array.stores();
+        let mut expected = dirty_sectors(&stores);
+        for shift in shifts {
+            let options = GrowOptions { chunk: Some(ChunkSize::new(1 << shift).unwrap()), ..GrowOptions::default() };
+            let Ok(planned) = planned(&stores, &options) else { continue };
+            run(&planned, &stores, planned.plan.steps.len());
+            let sectors = (1 << shift) / 512;
+            let rounded = |sector: u64| {
+                let start = sector / sectors * sectors;
+                start..(start + sectors).min(sync_size)
+            };
+            expected = expected.into_iter().flat_map(rounded).collect();
+            prop_assert_eq!(&dirty_sectors(&stores), &expected);
+            prop_assert_eq!(header(&stores).chunk_bytes(), Some(1 << shift));
+        }
+    }
+}
+
 fn header_version(planned: &Planned) -> u32 {
     planned
         .after

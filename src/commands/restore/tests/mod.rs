@@ -5,11 +5,13 @@ mod rebuild;
 use super::*;
 use crate::bitmap::ChunkSet;
 use crate::change::Known;
-use crate::change::testing::{TestArray, UUID, next_resync, read, reasons};
+use crate::change::testing::{TestArray, UUID, next_resync, read, reasons, zoo};
 use crate::commands::marking::tests::{NOW, checked, run, supers};
 use crate::commands::source::tests::{md_of, ready};
 use crate::device::MemoryStore;
 use crate::units::{ChunkIndex, Events, Sectors};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// A dump of the array as it is, which marks these chunks.
 fn dump(stores: &[MemoryStore], version: u32, dirty: &[u64]) -> MarkSource {
@@ -265,4 +267,95 @@ fn devices_of_the_dump() {
     assert_eq!(refused(&stores, &all), ["device-not-in-dump"]);
     assert_eq!(supers(&stores)[0].array_uuid, UUID);
     assert_eq!(supers(&stores)[0].events, Events(40));
+}
+
+/// A dump of an array as it is.
+fn dump_of(stores: &[MemoryStore], version: u32) -> MarkSource {
+    let known = read(stores).knowledge().unwrap().unwrap();
+    let member = &supers(stores)[0];
+    let mut source = ready(version, member.events.0, &known);
+    source.bitmap.raw.uuid = member.array_uuid;
+    source.md = Some(md_of(member));
+    source
+}
+
+fn listed_chunks(set: &ChunkSet) -> BTreeSet<u64> {
+    set.runs().flat_map(|run| run.start.0..run.end.0).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Dump, other marks, restore: with --replace exactly what was, and else that and what there is now.
+    #[test]
+    fn what_was_dumped_comes_back(
+        version in prop_oneof![Just(4u32), Just(6)],
+        kind in any::<prop::sample::Index>(),
+        then in proptest::collection::btree_set(0u64..128, 0..9),
+        now in proptest::collection::btree_set(0u64..128, 0..9),
+        unclean: bool,
+        degraded: bool,
+    ) {
+        let zoo = zoo(version, &[]);
+        let (mut array, _) = zoo[kind.index(zoo.len())].clone();
+        array.resync_offset = unclean.then_some(0);
+        if degraded && !unclean {
+            array.vacant = vec![array.members - 1];
+        }
+        let (is_degraded, members) = (!array.vacant.is_empty(), array.members);
+        let chunks = array.bitmap.as_ref().unwrap().sync_size.div_ceil(8);
+        let mut with = |marks: &BTreeSet<u64>| {
+            let marks: Vec<u64> = marks.iter().copied().filter(|chunk| *chunk < chunks).collect();
+            array.bitmap.as_mut().unwrap().dirty = marks;
+            array.stores()
+        };
+        let source = dump_of(&with(&then), version);
+        let (then, now_dirty) = (listed_chunks(&dirty(&with(&then))), listed_chunks(&dirty(&with(&now))));
+        for replace in [true, false] {
+            let stores = with(&now);
+            let options = RestoreOptions { replace, force: true, ..options(source.clone()) };
+            if is_degraded {
+                // W7, W5: no mark is taken, and members that may differ do not become unclean.
+                let takes_away = replace && !now_dirty.is_subset(&then);
+                let is_lone = members == 2;
+                if let Err(error) = plan(&read(&stores), &options, NOW) {
+                    prop_assert_eq!(reasons::<()>(Err(error)), ["degraded"]);
+                    prop_assert!(takes_away || !is_lone);
+                    continue;
+                }
+                prop_assert!(!takes_away);
+            }
+            let planned = restore(&stores, &options);
+            run(&planned, &stores, 9);
+            let expected = match replace {
+                true => then.clone(),
+                false => then.union(&now_dirty).copied().collect(),
+            };
+            prop_assert_eq!(listed_chunks(&dirty(&stores)), expected.clone());
+            // Of a clean array, marks are to be synchronised once they are restored (W4).
+            if unclean {
+                let again = restore(&stores, &replacing(dump_of(&stores, version)));
+                prop_assert!(again.plan.is_empty(), "once more is nothing");
+            }
+        }
+    }
+}
+
+/// What a member that had failed had to say is no part of what the array's bitmap said.
+#[test]
+fn devices_that_were_out_of_date_in_the_dump_do_not_count() {
+    let mut array = TestArray::mirror().with_bitmap(&[1]);
+    array.vacant = vec![1];
+    let stores = array.stores();
+    let good = dump(&stores, 4, &[1, 2]);
+    let mut failed = dump(&stores, 4, &[9]);
+    let md = failed.md.as_mut().unwrap();
+    (md.events, failed.bitmap.raw.events) = (30, 30);
+    let both = RestoreOptions {
+        dump: vec![failed.clone(), good],
+        ..replacing(failed)
+    };
+    let planned = restore(&stores, &both);
+    run(&planned, &stores, 9);
+    assert_eq!(dirty(&stores), chunks(&[1, 2]));
 }
