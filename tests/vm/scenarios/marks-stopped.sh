@@ -2,6 +2,7 @@
 # behind its back in marked and in unmarked chunks: what is marked is mended, what is not is left as it is.
 # phases: 2
 # kernels: 6.1 7 llbitmap
+# long-kernels: 7
 # timeout: 600
 
 # Chunks of 64 KiB, by their number as the bitmap counts. name|level|members|kind of agreement|mdadm arguments

@@ -3,7 +3,7 @@
 # everywhere before: what is predicted is mended, everything else is left.
 # phases: 2
 # kernels: 6.1 6.12 7 llbitmap
-# long-kernels: 6.12
+# long-kernels: 6.12 7
 # timeout: 900
 
 # name|level|members|metadata|kind of agreement|mdadm arguments. Chunks of 64 KiB.
