@@ -336,6 +336,59 @@ fn nothing_that_users_read_is_made_with_debug() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// docs/law.md: each rule for writers is cited where it is obeyed, and tested.
+#[test]
+fn every_law_is_cited_and_tested() {
+    let law = fs::read_to_string(root().join("docs/law.md")).unwrap();
+    let all: Vec<_> = sources("src").into_iter().chain(sources("tests")).collect();
+    let mut wrong = Vec::new();
+    for number in 1..=19 {
+        let rule = format!("W{number}");
+        let Some((_, text)) = law.split_once(&format!("\n## {rule}: ")) else {
+            wrong.push(format!("{rule} is not in docs/law.md"));
+            continue;
+        };
+        let text = text.split("\n## ").next().unwrap();
+        let named = |what: &str| -> Vec<&str> {
+            let line = text.lines().find_map(|line| line.strip_prefix(what));
+            line.unwrap_or_default()
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .collect()
+        };
+        let (places, tests) = (named("- Obeyed: "), named("- Tested: "));
+        if places.is_empty() || tests.is_empty() {
+            wrong.push(format!("{rule}: no place or no test"));
+        }
+        for place in places {
+            let cites = |(path, text): &&(PathBuf, String)| {
+                path == Path::new(place)
+                    && text
+                        .split(|c: char| !c.is_alphanumeric())
+                        .any(|word| word == rule)
+            };
+            if all.iter().find(cites).is_none() {
+                wrong.push(format!("{rule} is not cited in {place}"));
+            }
+        }
+        for test in tests {
+            let head = "#[test]\n";
+            let is_there = all.iter().any(|(_, text)| {
+                text.split(head).skip(1).any(|body| {
+                    body.split("fn ")
+                        .nth(1)
+                        .is_some_and(|name| name.starts_with(&format!("{test}(")))
+                })
+            });
+            if !is_there {
+                wrong.push(format!("{rule}: there is no test {test}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_fixture_folder_says_how_it_was_made() {
     let mut folders = 0;

@@ -8,6 +8,7 @@ mod files;
 mod force;
 mod lockless;
 mod none;
+mod own_rules;
 mod property;
 
 use super::*;
