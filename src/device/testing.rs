@@ -22,6 +22,18 @@ pub(crate) fn root() -> bool {
     is_root
 }
 
+/// Whether this becomes true within ten seconds.
+pub(crate) fn before_long(is_so: impl Fn() -> bool) -> bool {
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_secs(10) {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    is_so()
+}
+
 fn run(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .env("PATH", FOLDERS)

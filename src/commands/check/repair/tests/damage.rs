@@ -203,9 +203,14 @@ proptest! {
             prop_assert!(planned.plan.is_empty());
             return Ok(());
         }
-        // What the kernel would have synchronised before, whichever copy it had read: at most that is known to differ.
-        let could = synchronised(&views(&stores));
-        let known = could.iter().flatten().cloned().reduce(|a, b| &a & &b).unwrap_or_default();
+        // What the kernel would have synchronised before, whichever copy it had read: at most that is known to differ. A
+        // copy that no kernel starts with, for a field that can be mended beside its bits, tells what it has marked.
+        let mut could: Vec<_> = synchronised(&views(&stores));
+        if could.iter().any(Option::is_none) {
+            let believed = read_before.believed();
+            could.extend(believed.map(|copy| Some(marked_sectors(&read_before, copy))));
+        }
+        let known = could.into_iter().flatten().reduce(|a, b| &a & &b).unwrap_or_default();
         let originals = copied(&stores);
         let previewed = views(&originals);
         let order: Vec<&dyn Store> = read_before
