@@ -12,6 +12,7 @@ use super::draft::{Draft, Piece, SuperChange};
 use super::knowledge::{Knowledge, Known};
 use super::plan::{Part, UNIT};
 use super::refusal::{PlanError, Refusal};
+use super::replace::now_or_before;
 use super::stopped::{Copy, StoppedArray, Trust, cannot_know, too_many};
 use super::superblock::Announce;
 use crate::bitmap::{Bitmap, ChunkSet, Encoding};
@@ -153,6 +154,8 @@ pub struct Marked {
     pub set: ChunkSet,
     /// Chunks that some copy marked, and none will.
     pub cleared: ChunkSet,
+    /// Some bit stays or becomes set.
+    left: bool,
     pieces: Vec<Piece>,
 }
 
@@ -160,6 +163,11 @@ impl Marked {
     /// True when every copy says already what it is to say.
     pub fn is_nothing(&self) -> bool {
         self.pieces.is_empty()
+    }
+
+    /// When bits were cleared last, where that happens on the way to this event count (W3).
+    pub fn cleared_at(&self, events: Events) -> Events {
+        now_or_before(events, self.left)
     }
 }
 
@@ -305,6 +313,7 @@ where
     let mut marked = Marked {
         set: empty()?,
         cleared: empty()?,
+        left: false,
         pieces: Vec::new(),
     };
     let mut state_bytes = 0;
@@ -364,6 +373,7 @@ impl Editor<'_, '_> {
             after.add_all(&on);
             differ.add_all(&on);
         }
+        marked.left |= !after.is_empty();
         let after = Arc::new(after);
         let chunks = self.edit.chunks.len();
         // Sectors of chunks alone are made up from the set; the first one, and one that the last chunk ends within, are edited.
@@ -539,19 +549,19 @@ pub fn change(draft: &mut Draft<'_>, edit: &Edit, beside: &Beside) -> Result<Mar
     };
     let moves = beside.unclean || !beside.failed.is_empty();
     if moves {
-        headers(draft, clears)?;
+        headers(draft, clears.then_some(marked.left))?;
         draft.superblocks(title(beside), &change)?;
     }
     if !beside.failed.is_empty() {
         // Two events behind, a member that was called failed is not taken for current any more (W7, R9).
-        headers(draft, false)?;
+        headers(draft, None)?;
         draft.superblocks(
             "superblocks: one event more, so that the failed member stays out",
             &SuperChange::nothing(),
         )?;
     }
     if !moves && clears {
-        headers(draft, true)?;
+        headers(draft, Some(marked.left))?;
     }
     // Marks share a sector with the header, which may be another one by now.
     let pieces = plan(draft, edit)?.pieces;
@@ -571,8 +581,8 @@ fn title(beside: &Beside) -> &'static str {
 }
 
 /// A step that brings the headers of all copies to the next event count, before the superblocks come to it: beside those
-/// they would look stale (R5). With `cleared`, it is also the count at which bits were cleared last (W3).
-fn headers(draft: &mut Draft<'_>, cleared: bool) -> Result<(), PlanError> {
+/// they would look stale (R5). With `cleared`, bits are cleared at it (W3); true: others are left.
+fn headers(draft: &mut Draft<'_>, cleared: Option<bool>) -> Result<(), PlanError> {
     let events = draft.events_after(1)?;
     let array = draft.array();
     let mut pieces = Vec::new();
@@ -587,8 +597,8 @@ fn headers(draft: &mut Draft<'_>, cleared: bool) -> Result<(), PlanError> {
         }
     }
     let title = match cleared {
-        true => "bitmap headers: the new event count, at which bits are cleared",
-        false => "bitmap headers: the new event count",
+        Some(_) => "bitmap headers: the new event count, at which bits are cleared",
+        None => "bitmap headers: the new event count",
     };
     draft.write(title, pieces)
 }
@@ -599,14 +609,15 @@ fn header(
     device: usize,
     bitmap: &Bitmap<'_>,
     events: Events,
-    cleared: bool,
+    cleared: Option<bool>,
 ) -> Result<Vec<u8>, PlanError> {
     let mut bytes = draft.read_now(device, bitmap.start(), UNIT)?;
     let head = bytes.get_mut(..BITMAP_SUPER_BYTES).unwrap_or_default();
     if let Ok(mut raw) = RawBitmapSuper::from_bytes(head) {
         raw.events = raw.events.max(events.0);
-        if cleared {
-            raw.events_cleared = raw.events_cleared.max(events.0);
+        if let Some(left) = cleared {
+            let now = now_or_before(events, left);
+            raw.events_cleared = raw.events_cleared.max(now.0);
         }
         head.copy_from_slice(&raw.to_bytes());
     }

@@ -10,7 +10,7 @@ use super::knowledge::Knowledge;
 use super::mark::{self, Edit, StateMap};
 use super::plan::{Part, UNIT, read_pieces};
 use super::refusal::PlanError;
-use super::replace::start_on;
+use super::replace::{now_or_before, start_on};
 use super::stopped::Copy;
 use crate::bitmap::{Bitmap, ChunkSet};
 use crate::device::StoreError;
@@ -185,7 +185,7 @@ fn header(draft: &Draft<'_>, believed: &[&Copy<'_>], mended: &Mended) -> [u8; BI
         // Version 6 has none (reference/kernel.md trap 11).
         (true, _) => header.events_cleared,
         // Never 0 under trusted events (W3).
-        (false, 0) => header.events,
+        (false, 0) => now_or_before(Events(header.events), !mended.known.is_all_clean()).0,
         (false, cleared) => cleared.min(header.events),
     };
     header.to_bytes()

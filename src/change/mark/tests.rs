@@ -288,10 +288,11 @@ fn the_header_says_that_marks_go_before_they_do() {
         states_on_the_way(&array, &edit, &Beside::default()),
         [
             (40, 39, 40, true, 3),
-            (41, 41, 40, true, 3),
-            (41, 41, 40, true, 1),
-            (41, 41, 41, true, 1),
-        ]
+            (41, 40, 40, true, 3),
+            (41, 40, 40, true, 1),
+            (41, 40, 41, true, 1),
+        ],
+        "the count before, because others are left (FINDINGS, lone-mirror)"
     );
     let unclean = Beside {
         unclean: true,
@@ -301,9 +302,9 @@ fn the_header_says_that_marks_go_before_they_do() {
         states_on_the_way(&array, &edit, &unclean),
         [
             (40, 39, 40, true, 3),
-            (41, 41, 40, true, 3),
-            (41, 41, 41, false, 3),
-            (41, 41, 41, false, 1),
+            (41, 40, 40, true, 3),
+            (41, 40, 41, false, 3),
+            (41, 40, 41, false, 1),
         ]
     );
 }

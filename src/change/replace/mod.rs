@@ -43,9 +43,10 @@ impl NewBitmap {
     /// When its bits were cleared last, once it is in place at this event count. Never 0 under trusted events: any former
     /// member would be re-added as if it had missed nothing (W3).
     pub fn events_cleared(&self, events: Events) -> Events {
+        let marked = !self.header.is_lockless() && !self.known.is_all_clean();
         match self.cleared {
             Some(cleared) if cleared.0 > 0 => cleared.min(events),
-            _ => events,
+            _ => now_or_before(events, marked),
         }
     }
 
@@ -56,6 +57,14 @@ impl NewBitmap {
         header.events_cleared = self.events_cleared(events).0;
         header.to_bytes()
     }
+}
+
+/// The count at which bits are said to be cleared that are cleared or made now (W3). While some are marked, it is the one before: if
+/// one member of a mirror alone is found at the next start, the kernel forgets every mark under the very count of
+/// the array (tests/vm/FINDINGS.md, lone-mirror; reference/kernel.md 3.7). All former members are older still: theirs is at
+/// most the count that the array had before it was changed, and that one is vacant or was not (W7, W2).
+pub fn now_or_before(events: Events, marked: bool) -> Events {
+    Events(events.0.saturating_sub(u64::from(marked)))
 }
 
 /// Adds the four steps of W2 to a plan.

@@ -164,9 +164,15 @@ fn the_header_says_when_marks_were_cleared() {
         run(&planned, &stores, 9);
         for copy in &read(&stores).copies {
             let raw = copy.bitmap.as_ref().unwrap().raw();
-            assert_eq!((raw.events, raw.events_cleared), (41, 41));
+            // One mark is left, in bits (FINDINGS, lone-mirror).
+            let expected = if version == 6 { 41 } else { 40 };
+            assert_eq!((raw.events, raw.events_cleared), (41, expected));
         }
-        assert_eq!(planned.after.bitmap.unwrap().events_cleared, Events(41));
+        let expected = if version == 6 { 41 } else { 40 };
+        assert_eq!(
+            planned.after.bitmap.unwrap().events_cleared,
+            Events(expected)
+        );
         // Nothing cleared, nothing said.
         let planned = clear(&stores, range(0..8));
         assert!(planned.plan.is_empty());

@@ -88,7 +88,11 @@ impl Marking<'_> {
             array: describe(array),
             events: draft.events(),
             clean: member.is_clean() && !unclean,
-            bitmap: bitmap_after(array, &known, clears.then_some(draft.events())),
+            bitmap: bitmap_after(
+                array,
+                &known,
+                clears.then_some(marked.cleared_at(draft.events())),
+            ),
         };
         Ok(Planning {
             planned: Planned {

@@ -235,9 +235,10 @@ fn marks(base: &Base, random: &mut Random) -> Vec<Command> {
         command(name, move |array, now| set::plan(array, &options, now))
     };
     let clear = |name, asked| {
+        // --force would leave out the comparison as well.
         let options = ClearOptions {
             asked,
-            force: is_clustered(base),
+            force: false,
         };
         command(name, move |array, now| clear::plan(array, &options, now))
     };

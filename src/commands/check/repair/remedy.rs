@@ -7,7 +7,7 @@ use crate::bitmap::Bitmap;
 use crate::change::admission::{Admitted, Demand, admit};
 use crate::change::draft::{Draft, SuperChange};
 use crate::change::mend::{Mended, mend};
-use crate::change::replace::{NewBitmap, replace};
+use crate::change::replace::{NewBitmap, now_or_before, replace};
 use crate::change::stopped::{Copy, too_many};
 use crate::change::superblock::Announce;
 use crate::change::told::is_alone;
@@ -314,6 +314,10 @@ pub fn events_cleared(remedy: &Remedy<'_>, header: &RawBitmapSuper, events: Even
             Events(header.events_cleared)
         }
         (_, Some(cleared)) if cleared.0 > 0 => cleared.min(events),
-        _ => events,
+        (lockless, _) => {
+            let known = remedy.target.as_ref().map(|wanted| &wanted.known);
+            let marked = known.is_some_and(|known| !known.is_all_clean());
+            now_or_before(events, marked && !lockless)
+        }
     }
 }

@@ -20,9 +20,11 @@ fn a_first_bitmap_is_clean_exactly_if_the_array_is_w3() {
                 Some(_) => assert!(known.dirty().is_full()),
             }
             let raw = header(&stores);
+            // With marks it is the count before (FINDINGS, lone-mirror).
+            let before = u64::from(resync_offset.is_some());
             assert_eq!(
                 (raw.events, raw.events_cleared),
-                (array.events + 2, array.events + 2)
+                (array.events + 2, array.events + 2 - before)
             );
             assert_eq!((raw.version, raw.uuid), (4, crate::change::testing::UUID));
             // The checkpoint of an unfinished resync is still there.
@@ -161,7 +163,7 @@ fn copies_that_differ_are_united() {
         ..GrowOptions::default()
     };
     grow(&stores, &options);
-    assert_eq!(header(&stores).events_cleared, 42);
+    assert_eq!(header(&stores).events_cleared, 41);
 }
 
 #[test]

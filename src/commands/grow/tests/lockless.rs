@@ -102,7 +102,7 @@ fn every_state_but_clean_is_dirty_in_bits_w10() {
         assert_eq!((raw.chunksize, raw.daemon_sleep_seconds), (65536, 5));
         assert_eq!(
             raw.events_cleared,
-            array.events + 2,
+            array.events + 1,
             "W3: a version 6 bitmap does not know"
         );
         assert!(!read(&stores).array().unwrap().is_clean(), "W4");

@@ -112,7 +112,8 @@ fn replacing_takes_the_superblocks_of_the_dump() {
         assert_eq!(dirty(&stores), chunks(&[1, 3, 9]));
         let array = read(&stores);
         let raw = array.copies[1].bitmap.as_ref().unwrap().raw();
-        assert_eq!((raw.events, raw.events_cleared), (41, 41));
+        let expected = if version == 6 { 41 } else { 40 };
+        assert_eq!((raw.events, raw.events_cleared), (41, expected));
         // Once more there is nothing to do; but for another dump the array has been changed since it was made.
         assert!(restore(&stores, &exact).is_nothing());
         let mut other = exact.clone();

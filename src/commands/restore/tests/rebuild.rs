@@ -59,7 +59,7 @@ fn an_old_dump_over_a_lost_bitmap_marks_everything() {
                 // W3: nobody is re-added by what was made anew.
                 assert_eq!(
                     (raw.version, raw.events, raw.events_cleared),
-                    (version, 42, 42)
+                    (version, 42, if version == 6 { 42 } else { 41 })
                 );
                 assert_eq!(raw.daemon_sleep_seconds, 7);
             }
