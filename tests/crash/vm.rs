@@ -5,9 +5,7 @@ use crate::corpus::Base;
 use crate::corpus::spec::Has;
 use crate::run::attempt::{Ended, attempt};
 use crate::world::assemble::How;
-use crate::world::cells::places;
 use crate::world::disk::{Disk, World};
-use crate::world::map::Cell;
 use crate::world::superblock::CLEAN;
 use mdbitmap::device::crash::{Effort, Image, Random, Recorder, windows};
 use std::collections::BTreeSet;
@@ -213,33 +211,12 @@ impl CrashState {
         if starts.len() != 1 {
             return None;
         }
-        let differ = world
-            .map
-            .cells
-            .iter()
-            .filter(|cell| self.differs(&world, &given, cell));
+        let differ = world.uneven(&given);
         Some(Prediction {
             starts: starts.contains(&true),
             members,
-            differ: differ.map(|cell| cell.bitmap / 8 * 8).collect(),
+            differ: differ.into_iter().map(|sector| sector / 8 * 8).collect(),
         })
-    }
-
-    /// Whether copies of a sector differ. (What parity there is to mend the model of a running array knows.)
-    fn differs(&self, world: &World<'_>, given: &[usize], cell: &Cell) -> bool {
-        if world.map.has_parity() {
-            return false;
-        }
-        let word = |at: (usize, usize)| {
-            let role = crate::world::superblock::Role::Slot(at.0 as u32);
-            let disk = given.iter().find(|disk| {
-                let sb = world.disks[**disk].sb.as_ref();
-                sb.is_some_and(|sb| sb.own_role() == role)
-            })?;
-            Some(world.disks[*disk].data[at.1])
-        };
-        let words: BTreeSet<u64> = places(cell).filter_map(word).collect();
-        words.len() > 1
     }
 
     fn title(&self) -> String {

@@ -2,10 +2,7 @@
 
 use crate::corpus::Base;
 use crate::corpus::history::UUID;
-use crate::world::assemble::How;
 use crate::world::bitmap::{Copy, Header};
-use crate::world::cells::{belongs, places, solve};
-use crate::world::superblock::CLEAN;
 use mdbitmap::commands::dump::{self, DumpOptions};
 use mdbitmap::commands::source::{self, MarkSource};
 use mdbitmap::device::crash::{Image, Random};
@@ -104,7 +101,7 @@ pub fn bitmap_file(base: &Base, knows: Knows, random: &mut Random) -> Vec<u8> {
     let chunks = header.chunks(base.map.sync_size);
     let mut marks: Vec<u8> = (0..chunks).map(|_| u8::from(random.once_in(6))).collect();
     if knows == Knows::Everything {
-        for sector in uneven(base) {
+        for sector in world.uneven(&base.present()) {
             marks[(sector / header.chunk) as usize] = 1;
         }
     }
@@ -112,39 +109,4 @@ pub fn bitmap_file(base: &Base, knows: Knows, random: &mut Random) -> Vec<u8> {
     let len = bytes.len().next_multiple_of(4096);
     bytes.resize(len, 0);
     bytes
-}
-
-/// Where the members differ, as the bitmap counts.
-fn uneven(base: &Base) -> Vec<u64> {
-    let images: Vec<&Image> = base.images.iter().collect();
-    let mut world = base.world(&images);
-    for disk in &mut world.disks {
-        if let Some(sb) = &mut disk.sb {
-            sb.bitmap = None;
-            sb.resync = CLEAN;
-        }
-    }
-    let how = How {
-        copy: 0,
-        own_roles: false,
-        eager: false,
-    };
-    let running = world.assemble(&base.present(), how).expect("it starts");
-    let cells = base.map.cells.iter();
-    let differs = cells.filter(
-        |cell| match (base.map.has_parity(), solve(&running, cell)) {
-            (true, Some(data)) => places(cell).any(|at| {
-                running
-                    .word(at)
-                    .is_some_and(|word| word != belongs(cell, &data, at))
-            }),
-            (true, None) => true,
-            (false, _) => {
-                let mut words = cell.data.iter().filter_map(|at| running.word(*at));
-                let first = words.next();
-                words.any(|word| Some(word) != first)
-            }
-        },
-    );
-    differs.map(|cell| cell.bitmap).collect()
 }

@@ -1,10 +1,12 @@
 //! Whether anything that differs passes for equal.
 
 use super::array::Running;
+use super::assemble::How;
 use super::bitmap::state;
-use super::cells::{solve, sum, weighed};
-use super::disk::Truth;
+use super::cells::{belongs, places, solve, sum, weighed};
+use super::disk::{Truth, World};
 use super::map::Cell;
+use super::superblock::CLEAN;
 use std::sync::Arc;
 
 /// What is wrong with an array that believes itself in sync.
@@ -98,5 +100,41 @@ impl Running<'_> {
                 Arc::make_mut(&mut self.world.truth)[sector] = Truth::Is(word);
             }
         }
+    }
+}
+
+impl World<'_> {
+    /// Where members of an array that would start differ, or parity is wrong, whatever superblocks and bitmaps say: sectors, as
+    /// the bitmap counts.
+    pub fn uneven(&self, given: &[usize]) -> Vec<u64> {
+        let mut world = self.clone();
+        for disk in &mut world.disks {
+            if let Some(sb) = &mut disk.sb {
+                sb.bitmap = None;
+                sb.resync = CLEAN;
+            }
+        }
+        let how = How {
+            copy: 0,
+            own_roles: false,
+            eager: false,
+        };
+        let Ok(running) = world.assemble(given, how) else {
+            return Vec::new();
+        };
+        let differs = |cell: &&Cell| match (self.map.has_parity(), solve(&running, cell)) {
+            (true, Some(data)) => places(cell).any(|at| {
+                let word = running.word(at);
+                word.is_some_and(|word| word != belongs(cell, &data, at))
+            }),
+            (true, None) => true,
+            (false, _) => {
+                let mut words = cell.data.iter().filter_map(|at| running.word(*at));
+                let first = words.next();
+                words.any(|word| Some(word) != first)
+            }
+        };
+        let cells = self.map.cells.iter().filter(differs);
+        cells.map(|cell| cell.bitmap).collect()
     }
 }
